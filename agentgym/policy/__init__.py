@@ -1,0 +1,1 @@
+"""Policies: random, oracle, a transformers checkpoint."""
