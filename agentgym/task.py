@@ -41,6 +41,8 @@ class Task:
     """Name of the world that runs it, as registered under the entry point group ``agentgym.worlds``."""
     description: str = ""
     """What the agent has to do, in a sentence."""
+    viewport: tuple[int, int] = (1280, 720)
+    """Width and height of the screen in pixels."""
     max_steps: int = 10
     """Actions until the episode is truncated."""
 

@@ -1,0 +1,131 @@
+"""Finding and starting Chromium.
+
+Started headless, without the keeper it would outlive a killed owner (see `keeper`). Chromium's own sandbox is on,
+except for root, where Chromium refuses it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentgym.errors import MissingDependencyError
+from agentgym_browser.network import WALL_FLAGS
+
+ENVIRONMENT_VARIABLE = "AGENTGYM_CHROMIUM"
+CANDIDATES = (
+    "/usr/lib/chromium/chromium-headless-shell",  # Debian's chromium-headless-shell package
+    "chromium-headless-shell",
+    "headless_shell",
+)
+PLAYWRIGHT_PATTERN = "chromium_headless_shell-*/*/*headless*shell"
+INSTALL = (
+    "Install it with `sudo apt-get install chromium-headless-shell` (Debian), or with "
+    "`pip install playwright && playwright install --with-deps chromium-headless-shell`, "
+    f"or set {ENVIRONMENT_VARIABLE} to a headless shell's path."
+)
+
+FLAGS = (
+    "--remote-debugging-pipe",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-background-networking",
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-breakpad",
+    "--disable-client-side-phishing-detection",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-dev-shm-usage",  # containers often have 64 MB of it, and pages then crash
+    "--disable-extensions",
+    "--disable-features=Translate,MediaRouter,OptimizationHints,AutofillServerCommunication",
+    "--disable-gpu",
+    "--disable-hang-monitor",
+    "--disable-ipc-flooding-protection",
+    "--disable-popup-blocking",
+    "--disable-renderer-backgrounding",
+    "--disable-sync",
+    "--font-render-hinting=none",
+    "--force-color-profile=srgb",
+    "--hide-scrollbars",
+    "--metrics-recording-only",
+    "--mute-audio",
+    "--password-store=basic",
+    "--use-mock-keychain",
+)
+
+
+@dataclass(frozen=True)
+class Chromium:
+    """A running browser: its keeper, and our ends of the DevTools pipe."""
+
+    keeper: subprocess.Popen[bytes]
+    read_fd: int
+    write_fd: int
+
+    def stop(self, *, timeout_s: float = 10.0) -> None:
+        """End the browser and wait until its processes and its folder are gone."""
+        assert self.keeper.stdin is not None
+        self.keeper.stdin.close()
+        try:
+            self.keeper.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.keeper.kill()  # the browser follows by its parent-death signal
+            self.keeper.wait()
+
+
+def find_chromium() -> Path:
+    """Return the path of a headless shell.
+
+    Raises:
+        MissingDependencyError: there is none; the message says how to install one.
+    """
+    asked = os.environ.get(ENVIRONMENT_VARIABLE)
+    if asked:
+        if os.access(asked, os.X_OK) and Path(asked).is_file():
+            return Path(asked)
+        raise MissingDependencyError(f"{ENVIRONMENT_VARIABLE}={asked!r} is not an executable file. {INSTALL}")
+    for candidate in CANDIDATES:
+        found = shutil.which(candidate)
+        if found:
+            return Path(found)
+    cache = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")
+    for path in sorted(cache.glob(PLAYWRIGHT_PATTERN), reverse=True):
+        if os.access(path, os.X_OK):
+            return path
+    raise MissingDependencyError(f"No Chromium headless shell was found. {INSTALL}")
+
+
+def browser_version(path: Path) -> str:
+    """Return what the browser says of itself, as in ``Chromium 156.0.1.2``."""
+    done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=30, check=False)  # noqa: S603
+    return done.stdout.strip() or "unknown"
+
+
+def start_chromium(path: Path) -> Chromium:
+    """Start a browser behind a keeper."""
+    to_browser_read, to_browser_write = os.pipe()
+    from_browser_read, from_browser_write = os.pipe()
+    flags = [*FLAGS, *WALL_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    # The browser reads commands from descriptor 3 and answers on 4; the shell puts the pipe there.
+    shuffle = f'exec 3<&{to_browser_read} 4>&{from_browser_write}; exec "$@"'
+    try:
+        keeper = subprocess.Popen(  # noqa: S603 (fixed command)
+            [
+                "/bin/bash", "-c", shuffle, "keeper", sys.executable, "-I", "-S",
+                str(Path(__file__).with_name("keeper.py")), str(os.getpid()), str(path), *flags,
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(to_browser_read, from_browser_write),
+            start_new_session=True,
+        )  # fmt: skip
+    finally:
+        os.close(to_browser_read)
+        os.close(from_browser_write)
+    return Chromium(keeper, from_browser_read, to_browser_write)

@@ -1,0 +1,139 @@
+"""DevTools protocol over a pipe: JSON messages that end in a NUL byte.
+
+Source: https://chromedevtools.github.io/devtools-protocol/. One connection serves all pages of a browser; a message
+carries the id of the page's session. Calls are coroutines, so that requests to many pages are in flight at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from agentgym.errors import SessionCrashedError, SessionTimeoutError, WorldCrashedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CALL_TIMEOUT_S = 10.0
+
+Event = dict[str, Any]
+
+
+class Connection(asyncio.Protocol):
+    """Our end of the pipe. Make it with `connect`, inside the event loop that uses it."""
+
+    def __init__(self) -> None:
+        self._next_id = 1
+        self._pending: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._handlers: dict[str, Callable[[str, Event], None]] = {}
+        self._buffer = bytearray()
+        self._writer: asyncio.WriteTransport | None = None
+        self._reader: asyncio.ReadTransport | None = None
+        self.closed = False
+
+    @classmethod
+    async def connect(cls, read_fd: int, write_fd: int) -> Connection:
+        """Attach to the two ends of a browser's pipe, which the connection then owns."""
+        loop = asyncio.get_running_loop()
+        self = cls()
+        self._reader, _ = await loop.connect_read_pipe(lambda: self, os.fdopen(read_fd, "rb", 0))
+        self._writer, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, os.fdopen(write_fd, "wb", 0))
+        return self
+
+    def on_events(self, session_id: str, handler: Callable[[str, Event], None] | None) -> None:
+        """Send events of a page ("" for the browser itself) to ``handler(method, params)``; None for nobody."""
+        if handler is None:
+            self._handlers.pop(session_id, None)
+        else:
+            self._handlers[session_id] = handler
+
+    def send(
+        self, method: str, params: dict[str, Any] | None = None, *, session_id: str = ""
+    ) -> asyncio.Future[dict[str, Any]]:
+        """Send a command now; its result, or a `SessionCrashedError`, arrives in the future.
+
+        Raises:
+            WorldCrashedError: the browser is gone.
+        """
+        if self.closed or self._writer is None:
+            raise WorldCrashedError("The browser has ended.")
+        message: dict[str, Any] = {"id": self._next_id, "method": method, "params": params or {}}
+        if session_id:
+            message["sessionId"] = session_id
+        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._pending[self._next_id] = future
+        self._next_id += 1
+        self._writer.write(json.dumps(message).encode() + b"\0")
+        return future
+
+    async def call(
+        self,
+        method: str,
+        params: dict[str, Any] | None = None,
+        *,
+        session_id: str = "",
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> dict[str, Any]:
+        """Send a command and wait for its result.
+
+        Raises:
+            SessionTimeoutError: no answer in time.
+            SessionCrashedError: the browser refused; most often the page is gone.
+            WorldCrashedError: the browser is gone.
+        """
+        return await within(self.send(method, params, session_id=session_id), timeout_s, method)
+
+    def close(self) -> None:
+        """Close both ends of the pipe; pending calls fail."""
+        for transport in (self._writer, self._reader):
+            if transport is not None:
+                transport.close()
+        self.connection_lost(None)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes from the pipe (called by asyncio)."""
+        self._buffer += data
+        if b"\0" not in data:
+            return
+        *messages, rest = self._buffer.split(b"\0")
+        self._buffer = bytearray(rest)
+        for message in messages:
+            self._dispatch(json.loads(message))
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
+        """Fail whatever is waiting: the browser is gone (called by asyncio)."""
+        self.closed = True
+        for future in self._pending.values():
+            if not future.done():
+                future.set_exception(WorldCrashedError("The browser ended while a call was waiting."))
+                future.exception()  # mark as seen: some senders do not wait
+        self._pending.clear()
+
+    def _dispatch(self, message: dict[str, Any]) -> None:
+        if "id" in message:
+            future = self._pending.pop(message["id"], None)
+            if future is None or future.done():
+                return
+            if "error" in message:
+                future.set_exception(SessionCrashedError(f"DevTools: {message['error'].get('message', '')}"))
+                future.exception()  # mark as seen: pipelined commands are not always waited for
+            else:
+                future.set_result(message["result"])
+            return
+        handler = self._handlers.get(message.get("sessionId", ""))
+        if handler is not None:
+            handler(message["method"], message.get("params", {}))
+
+
+async def within(future: asyncio.Future[Any], timeout_s: float, what: str) -> Any:
+    """Wait for a future.
+
+    Raises:
+        SessionTimeoutError: it was not done in time.
+    """
+    with contextlib.suppress(TimeoutError):
+        return await asyncio.wait_for(future, timeout_s)
+    raise SessionTimeoutError(f"{what}: no answer in {timeout_s:g} s.")
