@@ -1,0 +1,204 @@
+// The observation script. Runs in an isolated world of every page: page scripts can neither see nor change it.
+// observe(hidden) lists what can be acted on or read, in document order; locate(id) finds where to point at it.
+"use strict";
+(() => {
+  const MAX_ELEMENTS = 2000, MAX_NAME = 500, MAX_OPTIONS = 60;
+  const LEAVES = new Set(["button", "link", "option", "tab", "menuitem", "treeitem", "checkbox", "radio", "switch",
+    "textbox", "searchbox", "spinbutton", "slider", "combobox", "listbox", "img", "graphic"]);
+  const INPUT_ROLES = {
+    button: "button", submit: "button", reset: "button", image: "button", checkbox: "checkbox", radio: "radio",
+    range: "slider", number: "spinbutton", search: "searchbox", color: "color", date: "date", time: "time",
+    "datetime-local": "datetime", month: "month", week: "week", file: "file",
+  };
+  const TAG_ROLES = { A: "link", BUTTON: "button", TEXTAREA: "textbox", OPTION: "option", IMG: "img", CANVAS: "canvas",
+    H1: "heading", H2: "heading", H3: "heading", H4: "heading", H5: "heading", H6: "heading", SUMMARY: "button",
+    METER: "meter", PROGRESS: "progressbar" };
+  const GRAPHICS = new Set(["circle", "rect", "ellipse", "polygon", "polyline", "path", "line", "text", "image"]);
+  const SKIPPED = new Set(["SCRIPT", "STYLE", "NOSCRIPT", "TEMPLATE", "HEAD", "META", "LINK", "TITLE"]);
+
+  let ids = new WeakMap(), byId = new Map(), next = 1;
+
+  const clean = (text) => (text || "").replace(/\s+/g, " ").trim().slice(0, MAX_NAME);
+  const idOf = (node) => {
+    let id = ids.get(node);
+    if (id === undefined) { id = next++; ids.set(node, id); byId.set(id, new WeakRef(node)); }
+    return id;
+  };
+  const byIdRef = (id) => { const ref = byId.get(id); const node = ref && ref.deref(); return node && node.isConnected ? node : null; };
+  const ownText = (node) => {
+    let text = "";
+    for (const child of node.childNodes) if (child.nodeType === Node.TEXT_NODE) text += child.data + " ";
+    return clean(text);
+  };
+  const shown = (node, style) => {
+    if (style.visibility === "hidden" || style.visibility === "collapse" || style.opacity === "0") return false;
+    const box = node.getBoundingClientRect();
+    return box.width > 0 && box.height > 0;
+  };
+
+  const roleOf = (node, style, parentPointer) => {
+    const explicit = node.getAttribute("role");
+    if (explicit && explicit !== "presentation" && explicit !== "none") return clean(explicit).split(" ")[0].slice(0, 64);
+    if (node instanceof HTMLInputElement) return INPUT_ROLES[node.type] || "textbox";
+    if (node instanceof HTMLSelectElement) return node.multiple || node.size > 1 ? "listbox" : "combobox";
+    if (node instanceof SVGElement) return GRAPHICS.has(node.tagName) ? "graphic" : "";
+    const tag = TAG_ROLES[node.tagName];
+    if (tag && !(tag === "link" && !node.hasAttribute("href") && style.cursor !== "pointer" && !node.onclick)) return tag;
+    if (node.isContentEditable && !(node.parentElement && node.parentElement.isContentEditable)) return "textbox";
+    if (node.hasAttribute("onclick") || node.hasAttribute("tabindex") && node.tabIndex >= 0
+        || style.cursor === "pointer" && !parentPointer) return "clickable";
+    return "";
+  };
+
+  const labelOf = (node) => {
+    const by = node.getAttribute("aria-labelledby");
+    if (by) return clean(by.split(/\s+/).map((id) => (node.ownerDocument.getElementById(id) || {}).textContent).join(" "));
+    const aria = node.getAttribute("aria-label");
+    if (aria) return clean(aria);
+    if (node.labels && node.labels.length) return clean([...node.labels].map((label) => label.textContent).join(" "));
+    return "";
+  };
+  const graphicName = (node, style) => {
+    const fill = node.getAttribute("fill") || (style.fill !== "none" ? style.fill : "") || node.getAttribute("stroke") || "";
+    return clean(`${fill} ${node.tagName} ${node.textContent}`);
+  };
+  const nameOf = (node, role, style) => {
+    const label = labelOf(node);
+    if (label) return label;
+    if (role === "graphic") return graphicName(node, style);
+    if (role === "combobox" || role === "listbox") return clean(node.title);
+    if (node instanceof HTMLInputElement && ["button", "submit", "reset", "image"].includes(node.type))
+      return clean(node.value || node.alt || (node.type === "button" ? "" : node.type));
+    if (node instanceof HTMLInputElement || node instanceof HTMLTextAreaElement)
+      return clean(node.getAttribute("placeholder") || node.title);
+    if (role === "option") return clean(node.label || node.textContent);
+    if (role === "img") return clean(node.getAttribute("alt") || node.title);
+    return clean(node.innerText) || clean(node.title) || clean((node.querySelector("[alt]") || {}).alt);
+  };
+  const valueOf = (node, role) => {
+    if (node instanceof HTMLSelectElement)
+      return clean([...node.selectedOptions].map((option) => option.label || option.textContent).join(", "));
+    if (node instanceof HTMLInputElement)
+      return ["button", "checkbox", "radio"].includes(role) ? "" : clean(node.type === "file" ? "" : node.value);
+    if (node instanceof HTMLTextAreaElement) return clean(node.value);
+    if (role === "textbox") return clean(node.innerText);
+    return clean(node.getAttribute("aria-valuenow"));
+  };
+  const statesOf = (node) => {
+    const states = [];
+    if (node.checked || node.getAttribute("aria-checked") === "true") states.push("checked");
+    if (node.disabled || node.getAttribute("aria-disabled") === "true") states.push("disabled");
+    if (node.getAttribute("aria-expanded") === "true") states.push("expanded");
+    if (node === node.ownerDocument.activeElement && node !== node.ownerDocument.body) states.push("focused");
+    if (node.readOnly) states.push("readonly");
+    if (node.selected || node.getAttribute("aria-selected") === "true") states.push("selected");
+    return states;
+  };
+
+  const observe = (hidden) => {
+    const found = [], excluded = hidden ? new Set(document.querySelectorAll(hidden)) : new Set();
+    const emit = (node, role, name) => {
+      const box = node.getBoundingClientRect();
+      const edge = (n) => Math.max(-16384, Math.min(16384, Math.round(n)));
+      found.push([idOf(node), role, name, valueOf(node, role), statesOf(node),
+        [edge(box.left), edge(box.top), edge(box.width), edge(box.height)]]);
+    };
+    const walk = (node, parentPointer) => {
+      if (found.length >= MAX_ELEMENTS || excluded.has(node) || SKIPPED.has(node.tagName)) return;
+      const style = getComputedStyle(node);
+      if (style.display === "none" || node.getAttribute("aria-hidden") === "true") return;
+      const pointer = style.cursor === "pointer", visible = shown(node, style);
+      const role = visible ? roleOf(node, style, parentPointer) : "";
+      if (role) {
+        const container = role === "clickable" && node.querySelector("a,button,input,select,textarea,[role],[onclick]");
+        emit(node, role, container ? ownText(node) : nameOf(node, role, style));
+        if (role === "combobox" || role === "listbox") {
+          [...node.options].slice(0, MAX_OPTIONS).forEach((option) => emit(option, "option", nameOf(option, "option", style)));
+          return;
+        }
+        if (LEAVES.has(role) && role !== "treeitem" || role === "heading" && !node.children.length) return;
+        if (role === "clickable" && !container && !node.querySelector("svg,img,canvas")) return;
+      } else if (visible || style.display === "contents") {
+        const control = node instanceof HTMLLabelElement && node.control;
+        const text = control && control !== node && shown(control, getComputedStyle(control)) ? "" : ownText(node);
+        if (text) emit(node, "text", text);
+      }
+      const tree = node.shadowRoot || node;
+      for (const child of tree.children) walk(child, pointer);
+    };
+    if (document.body) walk(document.body, false);
+    return { elements: found, url: location.href, title: clean(document.title) };
+  };
+
+  // The point of an element that a user would hit: the middle of its first visible piece, after scrolling to it.
+  const locate = (id) => {
+    const node = byIdRef(id);
+    if (!node) return { error: "gone" };
+    if (node instanceof HTMLOptionElement && node.parentElement && !node.getBoundingClientRect().width) return { error: "option" };
+    const inside = (box) => box.top >= 0 && box.left >= 0 && box.bottom <= innerHeight && box.right <= innerWidth;
+    const hits = (x, y) => {
+      const top = (node.getRootNode().elementFromPoint || document.elementFromPoint).call(node.getRootNode(), x, y);
+      return top && (top === node || node.contains(top) || top.contains(node)
+        || node.labels && [...node.labels].some((label) => label.contains(top)));
+    };
+    if (!inside(node.getBoundingClientRect()) || !hits(...middle(node.getBoundingClientRect())))
+      node.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
+    const pieces = [...node.getClientRects()].filter((box) => box.width > 0 && box.height > 0);
+    if (!pieces.length) return { error: "hidden" };
+    for (const box of pieces) {
+      const [x, y] = middle(box);
+      if (hits(x, y)) return { x, y };
+    }
+    for (const box of pieces) for (const fx of [0.1, 0.5, 0.9]) for (const fy of [0.1, 0.5, 0.9]) {
+      const x = box.left + box.width * fx, y = box.top + box.height * fy;
+      if (hits(x, y)) return { x, y };
+    }
+    const [x, y] = middle(pieces[0]);
+    return { x, y, covered: true };
+  };
+  const middle = (box) => [box.left + box.width / 2, box.top + box.height / 2];
+
+  const DIRECT = new Set(["date", "time", "datetime-local", "month", "week", "color", "range"]);
+  const changed = (node) => {
+    node.dispatchEvent(new Event("input", { bubbles: true }));
+    node.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  // Focus a field and select its content; fields with a native picker get the value at once.
+  const prepareFill = (id, text) => {
+    const node = byIdRef(id);
+    if (!node) return { error: "gone" };
+    const field = node instanceof HTMLInputElement || node instanceof HTMLTextAreaElement;
+    if (!(field || node.isContentEditable) || ["button", "submit", "reset", "image", "checkbox", "radio", "file"].includes(node.type))
+      return { error: "nofield" };
+    if (node.disabled || node.readOnly) return { error: "readonly" };
+    node.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" });
+    node.focus();
+    if (field && DIRECT.has(node.type)) {
+      node.value = text;
+      if (node.value !== text && !(node.type === "color" && node.value === text.toLowerCase()))
+        return { error: `format ${node.type}` };
+      changed(node);
+      return { filled: true };
+    }
+    if (field) node.select(); else getSelection().selectAllChildren(node);
+    return { filled: false };
+  };
+  const select = (id, label) => {
+    const node = byIdRef(id);
+    if (!node) return { error: "gone" };
+    if (!(node instanceof HTMLSelectElement)) return { error: "nolist" };
+    const option = [...node.options].find((each) => clean(each.label || each.textContent) === clean(label));
+    if (!option) return { error: "nooption" };
+    if (node.disabled || option.disabled) return { error: "readonly" };
+    node.focus();
+    if (node.multiple) option.selected = true; else node.value = option.value, option.selected = true;
+    changed(node);
+    return {};
+  };
+
+  globalThis.agentgym = {
+    observe, locate, prepareFill, select,
+    reset: () => { ids = new WeakMap(); byId = new Map(); next = 1; },
+    settle: () => new Promise((resolve) => setTimeout(resolve, 0)),
+  };
+})();
