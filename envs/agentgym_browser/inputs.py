@@ -1,0 +1,169 @@
+"""Trusted input: actions become the mouse and key events that a user's hands would make.
+
+`perform` returns an error text for the agent where the action cannot be carried out (its element is gone); it raises
+only when the page itself fails. Events are sent without waiting for each other; the last answer is waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from agentgym.action import Action, Click, Done, Drag, Fill, Hover, Press, Scroll, Select, Type, Wait
+from agentgym.errors import ActionError
+from agentgym_browser.devtools import within
+from agentgym_browser.keyboard import chord, typing
+from agentgym_browser.page import PAGE_TIMEOUT_S
+
+if TYPE_CHECKING:
+    from agentgym_browser.page import Page
+
+DRAG_STEPS = 5  # pointer moves on the way of a drag: libraries want more than one
+BUTTON_BITS = {"left": 1, "right": 2, "middle": 4}
+
+ERRORS = {
+    "gone": "is not on screen",
+    "hidden": "is hidden",
+    "option": "is an option of a list: use select(LIST, LABEL)",
+    "nofield": "is not a field that text can be written into",
+    "readonly": "is disabled or cannot be changed",
+    "nolist": "is not a list with options",
+    "nooption": "has no such option",
+}
+
+
+class Point(NamedTuple):
+    """Where to point, in CSS pixels of the viewport."""
+
+    x: float
+    y: float
+
+
+async def perform(page: Page, action: Action) -> str:
+    """Carry out an action; return what was wrong with it, or an empty string."""
+    try:
+        await _perform(page, action)
+    except ActionError as error:
+        return str(error)
+    return ""
+
+
+async def _perform(page: Page, action: Action) -> None:
+    match action:
+        case Click():
+            await _click(page, await _target(page, action.element, action.x, action.y), action)
+        case Hover():
+            await _mouse(page, [_move(await _target(page, action.element, action.x, action.y))])
+        case Drag():
+            start = await _target(page, action.element, action.x, action.y)
+            end = await _target(page, action.to_element, action.to_x, action.to_y)
+            await _mouse(page, _drag(start, end))
+        case Scroll():
+            await _scroll(page, action)
+        case Type():
+            await _keys(page, typing(action.text))
+        case Press():
+            await _keys(page, chord(action.keys))
+        case Fill():
+            await _fill(page, action)
+        case Select():
+            call = f"agentgym.select({action.element}, {json.dumps(action.option)})"
+            _check(await page.observer(call), action.element)
+        case Wait():
+            await asyncio.sleep(action.ms / 1000)
+        case Done():
+            pass
+        case _:
+            raise ActionError(f"{action.name}: a browser cannot do that.")
+
+
+async def _target(page: Page, element: int | None, x: int | None, y: int | None) -> Point:
+    """Return the point of an element or of coordinates.
+
+    Raises:
+        ActionError: the element is gone or hidden.
+    """
+    if element is None:
+        assert x is not None
+        assert y is not None
+        return Point(x, y)
+    found = await page.observer(f"agentgym.locate({element})")
+    _check(found, element)
+    return Point(found["x"], found["y"])
+
+
+def _check(answer: dict[str, Any], element: int) -> None:
+    error = answer.get("error")
+    if error is None:
+        return
+    if error.startswith("format "):
+        formats = {"date": "2024-12-31", "time": "13:45", "month": "2024-12", "week": "2024-W52"}
+        kind = error.removeprefix("format ")
+        raise ActionError(f"[{element}] takes a {kind} written like {formats.get(kind, 'its own format')}.")
+    raise ActionError(f"[{element}] {ERRORS[error]}.")
+
+
+def _move(point: Point, *, buttons: int = 0) -> dict[str, Any]:
+    button = "left" if buttons else "none"
+    return {"type": "mouseMoved", "x": point.x, "y": point.y, "button": button, "buttons": buttons}
+
+
+def _button(kind: str, point: Point, button: str, count: int) -> dict[str, Any]:
+    buttons = BUTTON_BITS[button] if kind == "mousePressed" else 0
+    event = {"type": kind, "x": point.x, "y": point.y, "button": button, "buttons": buttons}
+    return {**event, "clickCount": count}
+
+
+def _drag(start: Point, end: Point) -> list[dict[str, Any]]:
+    way = [
+        Point(start.x + (end.x - start.x) * n / DRAG_STEPS, start.y + (end.y - start.y) * n / DRAG_STEPS)
+        for n in range(1, DRAG_STEPS + 1)
+    ]
+    return [
+        _move(start),
+        _button("mousePressed", start, "left", 1),
+        *(_move(point, buttons=1) for point in way),
+        _button("mouseReleased", end, "left", 1),
+    ]
+
+
+async def _click(page: Page, point: Point, action: Click) -> None:
+    events = [_move(point)]
+    for count in range(1, action.count + 1):
+        events.append(_button("mousePressed", point, action.button, count))
+        events.append(_button("mouseReleased", point, action.button, count))
+    await _mouse(page, events)
+
+
+async def _mouse(page: Page, events: list[dict[str, Any]]) -> None:
+    sent = [page.send("Input.dispatchMouseEvent", event) for event in events]
+    await within(asyncio.gather(*sent), PAGE_TIMEOUT_S, "mouse input")
+
+
+async def _keys(page: Page, events: list[dict[str, Any]]) -> None:
+    sent = [page.send("Input.dispatchKeyEvent", event) for event in events]
+    if sent:
+        await within(asyncio.gather(*sent), PAGE_TIMEOUT_S, "key input")
+
+
+async def _scroll(page: Page, action: Scroll) -> None:
+    if action.element is None and action.x is None:
+        middle = await page.observer("({ x: innerWidth / 2, y: innerHeight / 2 })")
+        point = Point(middle["x"], middle["y"])
+    else:
+        point = await _target(page, action.element, action.x, action.y)
+    wheel = {"type": "mouseWheel", "x": point.x, "y": point.y, "deltaX": action.dx, "deltaY": action.dy}
+    await _mouse(page, [_move(point), wheel])
+    await page.observer("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+async def _fill(page: Page, action: Fill) -> None:
+    answer = await page.observer(f"agentgym.prepareFill({action.element}, {json.dumps(action.text)})")
+    _check(answer, action.element)
+    if answer["filled"]:
+        return
+    if action.text:
+        await page.call("Input.insertText", {"text": action.text}, timeout_s=PAGE_TIMEOUT_S)
+    else:
+        await _keys(page, chord("Delete"))

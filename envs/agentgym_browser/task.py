@@ -1,0 +1,87 @@
+"""Browser tasks: what the writer of a task on a web page implements.
+
+A task says, for a seed, what its origin serves and what the instruction is (`setup`), which JavaScript expression reads
+the state that matters (`state_script`), and what that state is worth (`score`). The state is read from the page after
+every action; the transcript is not looked at. Pages get no network beyond their own origin (see `network`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from agentgym.task import Task
+from agentgym_browser.network import ORIGIN, Site
+
+if TYPE_CHECKING:
+    from agentgym.episode import Score
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What one seed of a task starts from."""
+
+    instruction: str = ""
+    """What the agent is told; empty where the task's ``instruction_script`` reads it from the page."""
+    html: str | None = None
+    """The page at the origin's root."""
+    goal: Any = None
+    """Whatever `BrowserTask.score` needs to know; never shown to the agent."""
+
+
+class BrowserTask(Task):
+    """A task on a web page.
+
+    Class attributes are the task's constants; methods must draw everything random from what they are given, so that a
+    seed says all.
+    """
+
+    world: ClassVar[str] = "browser"
+    state_script: str = "null"
+    """JavaScript expression, evaluated in the page after each action; its JSON value goes to `score`."""
+    instruction_script: str = ""
+    """JavaScript expression that reads the instruction from the page; empty where `Setup` holds it."""
+    hidden: str = ""
+    """CSS selector of what is left out of observations, such as a score display."""
+    reusable: bool = False
+    """Whether `start_script` alone starts a further episode on the same page, without loading it again."""
+
+    def setup(self, rng: Random) -> Setup:
+        """Return instruction, page and goal of one seed.
+
+        Args:
+            rng: seeded with the episode's seed; the only source of chance.
+        """
+        raise TypeError(f"{type(self).__name__} does not say what its page is; give it a `setup` method")
+
+    def score(self, state: Any, goal: Any, answer: str | None) -> Score | None:
+        """Judge the page after an action.
+
+        Args:
+            state: JSON value of `state_script`; from a page, so of any shape.
+            goal: what `setup` put there.
+            answer: what the agent said in ``done(...)``; None while it has not said that it is finished.
+
+        Returns:
+            A score, which ends the episode, or None to go on. None after ``done`` is a failure.
+        """
+        raise TypeError(f"{type(self).__name__} does not say what is a success; give it a `score` method")
+
+    def site(self, setup: Setup) -> Site:
+        """Return what the origin serves."""
+        return Site(html=setup.html)
+
+    @property
+    def url(self) -> str:
+        """The page to open."""
+        return f"{ORIGIN}/"
+
+    def start_script(self, seed: int) -> str:
+        """Return JavaScript that starts an episode on the loaded page; empty for none."""
+        del seed
+        return ""
+
+    def prepare(self, seed: int) -> Setup:
+        """Return the setup of a seed."""
+        return self.setup(Random(seed))  # noqa: S311 (reproducible, not secret)
