@@ -47,8 +47,19 @@
     if (node.isContentEditable && !(node.parentElement && node.parentElement.isContentEditable)) return "textbox";
     if (node.hasAttribute("onclick") || node.hasAttribute("tabindex") && node.tabIndex >= 0
         || style.cursor === "pointer" && !parentPointer) return "clickable";
-    return "";
+    return plateOf(node, style);
   };
+  // Empty boxes that can be seen (a coloured square, an icon drawn by a style sheet) are things to click on, too.
+  const MAX_PLATE = 0.5;  // share of the viewport beyond which a box is background
+  const plateOf = (node, style) => {
+    if (node.childElementCount || ownText(node) || node instanceof SVGElement) return "";
+    const box = node.getBoundingClientRect();
+    if (box.width < 5 || box.height < 5 || box.width * box.height > MAX_PLATE * innerWidth * innerHeight) return "";
+    if (style.backgroundImage !== "none") return "icon";
+    const filled = style.backgroundColor !== "rgba(0, 0, 0, 0)" && style.backgroundColor !== "transparent";
+    return filled || parseFloat(style.borderTopWidth) > 0 && style.borderTopStyle !== "none" && node.tagName !== "HR" ? "box" : "";
+  };
+  const plateName = (node) => clean(node.title || node.style.backgroundColor || node.id || node.className);
 
   const labelOf = (node) => {
     const by = node.getAttribute("aria-labelledby");
@@ -65,6 +76,7 @@
   const nameOf = (node, role, style) => {
     const label = labelOf(node);
     if (label) return label;
+    if (role === "box" || role === "icon") return plateName(node);
     if (role === "graphic") return graphicName(node, style);
     if (role === "combobox" || role === "listbox") return clean(node.title);
     if (node instanceof HTMLInputElement && ["button", "submit", "reset", "image"].includes(node.type))

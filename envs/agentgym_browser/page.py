@@ -91,17 +91,24 @@ class Page:
             await self.call("Emulation.setDeviceMetricsOverride", metrics)
             self._viewport = viewport
 
-    async def navigate(self, url: str) -> None:
+    async def navigate(self, url: str, *, before: str = "") -> None:
         """Open a URL and wait until it has loaded.
+
+        Args:
+            url: the page.
+            before: JavaScript that runs in the page before its own; empty for none.
 
         Raises:
             SessionCrashedError: it cannot be loaded.
         """
+        script = await self.call("Page.addScriptToEvaluateOnNewDocument", {"source": before}) if before else None
         self._loaded.clear()
         answer = await self.call("Page.navigate", {"url": url}, timeout_s=LOAD_TIMEOUT_S)
         if "errorText" in answer:
             raise SessionCrashedError(f"{url} did not load: {answer['errorText']}.")
         await within(asyncio.ensure_future(self._loaded.wait()), LOAD_TIMEOUT_S, f"loading {url}")
+        if script is not None:
+            await self.call("Page.removeScriptToEvaluateOnNewDocument", script)
 
     async def evaluate(self, expression: str) -> Any:
         """Evaluate JavaScript in the page's own world and return its JSON value.

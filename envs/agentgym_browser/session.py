@@ -56,7 +56,7 @@ class Session:
             self._setup = task.prepare(instance.seed)
             if self._loaded is not task:
                 page.site = task.site(self._setup)
-                await page.navigate(task.url)
+                await page.navigate(task.url, before=task.load_script(instance.seed))
             self._loaded = task if task.reusable else None
             start = task.start_script(instance.seed)
             if start:

@@ -77,6 +77,11 @@ class BrowserTask(Task):
         """The page to open."""
         return f"{ORIGIN}/"
 
+    def load_script(self, seed: int) -> str:
+        """Return JavaScript that runs in the page before any script of its own; empty for none."""
+        del seed
+        return ""
+
     def start_script(self, seed: int) -> str:
         """Return JavaScript that starts an episode on the loaded page; empty for none."""
         del seed

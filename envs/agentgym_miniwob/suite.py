@@ -1,0 +1,26 @@
+"""The MiniWoB++ suites."""
+
+from __future__ import annotations
+
+from agentgym.task import Suite
+from agentgym_miniwob.names import NAMES
+from agentgym_miniwob.task import MiniWobTask
+
+MINIWOB = Suite("miniwob", tuple(MiniWobTask(name) for name in NAMES))
+"""All tasks."""
+
+QUICKSTART_NAMES = (
+    "click-button",
+    "click-link",
+    "click-test-2",
+    "click-option",
+    "click-checkboxes",
+    "enter-text",
+    "click-button-sequence",
+    "focus-text-2",
+    "click-dialog-2",
+    "login-user",
+)
+
+QUICKSTART = Suite("miniwob-quickstart", tuple(MINIWOB[f"miniwob/{name}"] for name in QUICKSTART_NAMES))
+"""The tasks of `agentgym train quickstart`; the shipped model nano has not been shown any of them."""

@@ -1,0 +1,141 @@
+"""MiniWoB++ tasks on the browser world.
+
+Pages come from the ``miniwob`` package (https://miniwob.farama.org, MIT). An episode starts in the page, from its
+seed; reward and end are read from the page's own signals. A success is a positive raw reward, as in BrowserGym: the
+time discount of the original is not applied, and the pages' 10 s limit is lifted, because a step limit takes its place.
+Animations end at once, so that an observation never shows a page that is still moving.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import inspect
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from agentgym.episode import Score
+from agentgym.errors import MissingDependencyError
+from agentgym_browser.network import ORIGIN, Site
+from agentgym_browser.task import BrowserTask, Setup
+from agentgym_miniwob.oracles import ORACLES
+
+if TYPE_CHECKING:
+    from agentgym.observation import Observation
+    from agentgym.task import OracleScript
+
+START = """(() => {{
+  if (window.jQuery) {{ jQuery.fx.off = true; }}
+  core.EPISODE_MAX_TIME = 2147483647;
+  if (!core.cover_div) {{ core.startEpisode(); }}
+  core.endEpisode(0);
+  for (let timer = setTimeout(() => 0); timer > 0; timer--) {{ clearTimeout(timer); }}
+  window.scrollTo(0, 0);
+  if (document.activeElement) {{ document.activeElement.blur(); }}
+  core.setDataMode && core.setDataMode('{mode}');
+  Math.seedrandom({seed});
+  core.startEpisodeReal();
+}})()"""
+# Mulberry32 (T. Ettinger, public domain) until core.js brings its own generator.
+SEED_LOADING = """(() => {{
+  let state = {seed} | 0;
+  Math.random = () => {{
+    state = (state + 0x6D2B79F5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  }};
+}})()"""
+STATE = "({ done: WOB_DONE_GLOBAL, reward: WOB_RAW_REWARD_GLOBAL, reason: String(WOB_REWARD_REASON || '') })"
+
+FRESH_PAGE = frozenset({"drag-cube", "order-food"})  # these leak state over restarts in the page
+MAX_STEPS = 15
+HIDDEN = "#reward-display, #sync-task-cover, #click-canvas, #query"
+
+
+@functools.cache
+def miniwob_html() -> Path:
+    """Return the folder of the package's pages.
+
+    Raises:
+        MissingDependencyError: the package is not installed.
+    """
+    spec = importlib.util.find_spec("miniwob")
+    if spec is None or spec.origin is None:
+        raise MissingDependencyError(
+            "The miniwob package is not installed. Install it with `pip install 'agentgym-cua[browser]'`."
+        )
+    return Path(spec.origin).parent / "html"
+
+
+class MiniWobTask(BrowserTask):
+    """One MiniWoB++ task.
+
+    Args:
+        name: its name in the ``miniwob`` package, such as ``click-button``.
+    """
+
+    viewport = (160, 210)
+    max_steps = MAX_STEPS
+    state_script = STATE
+    instruction_script = "((query) => typeof query === 'string' ? query : query.utterance)(core.getUtterance())"
+    hidden = HIDDEN
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.id = f"miniwob/{name}"
+        self.reusable = name not in FRESH_PAGE
+
+    @property
+    def description(self) -> str:  # type: ignore[override]  # read from the package's own documentation, on demand
+        """What the package says of the task."""
+        miniwob_html()  # a clear message where the package is missing
+        module = importlib.import_module("miniwob.envs.miniwob_envs")
+        cls = getattr(module, "".join(part.capitalize() for part in self.name.split("-")) + "Env", None)
+        documentation = inspect.cleandoc(cls.__doc__ or "") if cls is not None else ""
+        _, _, text = documentation.partition("## Description")
+        return " ".join(text.partition("##")[0].split())
+
+    def setup(self, rng: Random) -> Setup:
+        """Return nothing: instruction and goal are drawn in the page."""
+        del rng
+        return Setup()
+
+    def site(self, setup: Setup) -> Site:
+        """Serve the package's pages."""
+        del setup
+        return Site(root=miniwob_html())
+
+    @property
+    def url(self) -> str:
+        """The task's page."""
+        return f"{ORIGIN}/miniwob/{self.name}.html"
+
+    def start_script(self, seed: int) -> str:
+        """Start an episode in the page."""
+        return START.format(mode="train", seed=seed)
+
+    def load_script(self, seed: int) -> str:
+        """Seed what a page draws while it loads."""
+        return SEED_LOADING.format(seed=seed)
+
+    def score(self, state: Any, goal: Any, answer: str | None) -> Score | None:
+        """Read the page's own verdict."""
+        del goal, answer
+        if not state["done"]:
+            return None
+        raw = float(state["reward"])
+        reason = f"raw reward {raw:g}"
+        return Score(1.0 if raw > 0 else 0.0, f"{reason} ({state['reason'][:200]})" if state["reason"] else reason)
+
+    def oracle(self, observation: Observation) -> OracleScript | None:
+        """Start the task's scripted solution, if there is one."""
+        script = ORACLES.get(self.name)
+        return None if script is None else script(observation)
+
+    @property
+    def has_oracle(self) -> bool:
+        """Whether the task has a scripted solution."""
+        return self.name in ORACLES
