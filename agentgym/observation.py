@@ -32,6 +32,9 @@ class Box(NamedTuple):
     height: int
 
 
+NOWHERE = Box(0, 0, 0, 0)
+
+
 @dataclass(frozen=True)
 class Element:
     """One thing on screen that can be acted on or read."""
@@ -46,7 +49,7 @@ class Element:
     """Content of a field, chosen option of a list."""
     states: tuple[str, ...] = ()
     """Any of checked, disabled, expanded, focused, selected."""
-    box: Box = Box(0, 0, 0, 0)
+    box: Box = NOWHERE
     """Where it is."""
 
     @property

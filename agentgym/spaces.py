@@ -32,7 +32,7 @@ from agentgym.action import (
 from agentgym.observation import MAX_NAME, MAX_PROSE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
 SAMPLED_ELEMENTS = 30  # a sampled action targets ids below this: pages rarely show more, and higher ones teach nothing
 
@@ -103,7 +103,7 @@ class ActionSpace(spaces.Space[Action]):
         """False: an action is not an array."""
         return False
 
-    def to_jsonable(self, sample_n: Sequence[Action]) -> list[str]:
+    def to_jsonable(self, sample_n: Iterable[Action]) -> list[str]:
         """Write actions in the call dialect."""
         return [format_action(action) for action in sample_n]
 

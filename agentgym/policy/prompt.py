@@ -51,7 +51,10 @@ def page_message(observation: Observation, history: tuple[str, ...] = ()) -> str
 
 def messages(prompt: Prompt) -> list[dict[str, str]]:
     """Return the chat messages of one turn."""
-    return [{"role": "system", "content": system_message()}, {"role": "user", "content": user_message(prompt)}]
+    return [
+        {"role": "system", "content": system_message()},
+        {"role": "user", "content": user_message(prompt)},
+    ]
 
 
 def demonstration(observation: Observation, action_text: str, element_id: int | None) -> str:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentgym.errors import SessionCrashedError, SessionTimeoutError, WorldCrashedError
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CALL_TIMEOUT_S = 10.0
 
 Event = dict[str, Any]
+Result = TypeVar("Result")
 
 
 class Connection(asyncio.Protocol):
@@ -103,7 +104,7 @@ class Connection(asyncio.Protocol):
         for message in messages:
             self._dispatch(json.loads(message))
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
+    def connection_lost(self, exc: Exception | None) -> None:
         """Fail whatever is waiting: the browser is gone (called by asyncio)."""
         self.closed = True
         for future in self._pending.values():
@@ -128,7 +129,7 @@ class Connection(asyncio.Protocol):
             handler(message["method"], message.get("params", {}))
 
 
-async def within(future: asyncio.Future[Any], timeout_s: float, what: str) -> Any:
+async def within(future: asyncio.Future[Result], timeout_s: float, what: str) -> Result:
     """Wait for a future.
 
     Raises:

@@ -24,7 +24,11 @@ def main(owner_pid: int, command: list[str]) -> None:
     """Run the browser until it ends or the owner is gone."""
     libc = ctypes.CDLL(None)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # Ctrl-C reaches the group: the owner decides
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+        signal.SIGHUP,
+    ):  # Ctrl-C reaches the group: the owner decides
         signal.signal(number, signal.SIG_IGN)
     folder = tempfile.mkdtemp(prefix="agentgym-browser-")
     try:

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import base64
 import mimetypes
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ORIGIN = "https://task.invalid"  # RFC 2606: never resolves; https, so that pages are secure contexts
 

@@ -13,7 +13,6 @@ import importlib
 import importlib.util
 import inspect
 from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 from agentgym.episode import Score
@@ -23,6 +22,8 @@ from agentgym_browser.task import BrowserTask, Setup
 from agentgym_miniwob.oracles import ORACLES
 
 if TYPE_CHECKING:
+    from random import Random
+
     from agentgym.observation import Observation
     from agentgym.task import OracleScript
 
@@ -48,6 +49,7 @@ SEED_LOADING = """(() => {{
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   }};
 }})()"""
+INSTRUCTION = "((query) => typeof query === 'string' ? query : query.utterance)(core.getUtterance())"
 STATE = "({ done: WOB_DONE_GLOBAL, reward: WOB_RAW_REWARD_GLOBAL, reason: String(WOB_REWARD_REASON || '') })"
 
 FRESH_PAGE = frozenset({"drag-cube", "order-food"})  # these leak state over restarts in the page

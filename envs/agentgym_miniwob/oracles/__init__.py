@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from agentgym.observation import Observation
-from agentgym.task import OracleScript
 from agentgym_miniwob.oracles.clicking import CLICKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agentgym.observation import Observation
+    from agentgym.task import OracleScript
 
 ORACLES: dict[str, Callable[[Observation], OracleScript]] = {**CLICKING}
