@@ -1,0 +1,76 @@
+"""What `agentgym.evaluate` and `agentgym.train` do: the commands of the same names, from Python, by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentgym.evaluate.evaluation import Evaluation
+    from agentgym.policy.base import Policy
+    from agentgym.task import Split
+    from agentgym.train.run import RunSummary
+
+
+def evaluate(
+    tasks: str | Sequence[str],
+    policy: str | Path | Policy,
+    *,
+    episodes: int = 20,
+    first_seed: int = 0,
+    split: Split = "test",
+    num_slots: int = 8,
+    folder: Path | None = None,
+) -> Evaluation:
+    """Score a policy on tasks.
+
+    Args:
+        tasks: task ids and suite names, a list or separated by commas.
+        policy: ``"oracle"``, ``"random"``, ``"nano"``, a checkpoint folder, or a policy object.
+        episodes: episodes a task, >= 1.
+        first_seed: index of the first seed in the split.
+        split: which seeds.
+        num_slots: episodes played side by side.
+        folder: where trajectories are kept, so that a second call goes on where the first stopped.
+
+    Raises:
+        UnknownNameError: no task, suite or policy has the name.
+        CheckpointError: the folder is not a checkpoint.
+    """
+    from agentgym.evaluate.evaluation import evaluate as evaluate_tasks
+    from agentgym.policy.loading import load_policy
+    from agentgym.registry import select_tasks
+
+    chosen = select_tasks(tasks)
+    player = load_policy(str(policy)) if isinstance(policy, str | Path) else policy
+    return evaluate_tasks(
+        chosen,
+        player,
+        episodes=episodes,
+        first_seed=first_seed,
+        split=split,
+        num_slots=num_slots,
+        folder=folder,
+    )
+
+
+def train(recipe: str | Path, *overrides: str, resume: bool = False) -> RunSummary:
+    """Run a training job, with progress on standard error.
+
+    Args:
+        recipe: name of a recipe that ships with agentgym, or path of a YAML file.
+        overrides: changes of single keys, as in ``"seed=3"`` or ``"optimizer.learning_rate=1e-4"``.
+        resume: go on from the run's last checkpoint.
+
+    Raises:
+        ConfigError: a key or value is wrong.
+        UnknownNameError: there is no such recipe, task or policy.
+    """
+    from rich.console import Console
+
+    from agentgym.train.config import load_config
+    from agentgym.train.run import train as run_training
+
+    return run_training(load_config(str(recipe), list(overrides)), resume=resume, console=Console(stderr=True))
