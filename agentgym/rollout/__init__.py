@@ -1,0 +1,1 @@
+"""Rollouts: playing episodes with a policy, and keeping them."""

@@ -1,0 +1,233 @@
+"""The collector: drives many sessions with one policy and yields trajectories.
+
+All slots that have a running episode take a turn together: one batch of completions, one batch of actions. A slot whose
+episode has ended starts the next request at once. An episode that the machine failed is yielded with that outcome, and
+played again a bounded number of times; it never becomes a reward.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from agentgym.action import Action, format_action, parse_completion
+from agentgym.episode import EpisodeKey, Outcome, Trajectory, Turn
+from agentgym.errors import ActionError, InfrastructureError
+from agentgym.policy.base import Completion, Prompt
+from agentgym.policy.prompt import user_message
+from agentgym.task import Instance, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from agentgym.episode import Score
+    from agentgym.observation import Observation
+    from agentgym.policy.base import Policy
+    from agentgym.world import Step, World
+
+MALFORMED = "?"  # how a completion that was no action appears in the history
+
+
+@dataclass(frozen=True)
+class EpisodeRequest:
+    """An episode to be played."""
+
+    key: EpisodeKey
+    task: Task
+
+
+@dataclass
+class CollectorStats:
+    """What a collector has done so far."""
+
+    turns: int = 0
+    episodes: int = 0
+    infrastructure_failures: int = 0
+    env_s: float = 0.0
+    """Seconds spent in the world."""
+    policy_s: float = 0.0
+    """Seconds spent in the policy."""
+
+
+@dataclass
+class _Episode:
+    """An episode that is being played in a slot."""
+
+    request: EpisodeRequest
+    observation: Observation
+    history: list[str] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
+    penalty: float = 0.0
+
+
+class Collector:
+    """Plays episodes.
+
+    Args:
+        world: where; all its slots are used.
+        policy: who plays.
+        malformed_penalty: subtracted from the reward for each completion that is no action, >= 0.
+        history: how many of the newest actions a prompt shows.
+        retries: how often an episode is played again after the machine failed.
+        on_turns: called with the number of turns after each batch; for progress displays.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        policy: Policy,
+        *,
+        malformed_penalty: float = 0.05,
+        history: int = 4,
+        retries: int = 2,
+        on_turns: Callable[[int], None] | None = None,
+    ) -> None:
+        self.world = world
+        self.policy = policy
+        self.stats = CollectorStats()
+        self._malformed_penalty = malformed_penalty
+        self._history = history
+        self._retries = retries
+        self._on_turns = on_turns
+
+    def collect(self, requests: Iterable[EpisodeRequest]) -> Iterator[Trajectory]:
+        """Play every request; yield each trajectory when its episode ends, in order of ending.
+
+        A request whose machine failed is yielded once a failure, and played again up to ``retries`` times.
+        """
+        waiting = iter(requests)
+        again: deque[EpisodeRequest] = deque()
+        failures: dict[EpisodeKey, int] = {}
+        running: dict[int, _Episode] = {}
+        while True:
+            ended = list(self._fill(running, again, waiting))
+            if not running and not ended:
+                return
+            if running:
+                ended += self._turn(running)
+            for request, trajectory in ended:
+                self.policy.forget(request.key)
+                self.stats.episodes += 1
+                if trajectory.outcome == "infrastructure":
+                    self.stats.infrastructure_failures += 1
+                    failures[request.key] = failures.get(request.key, 0) + 1
+                    if failures[request.key] <= self._retries:
+                        again.append(request)
+                yield trajectory
+
+    def _fill(
+        self, running: dict[int, _Episode], again: deque[EpisodeRequest], waiting: Iterator[EpisodeRequest]
+    ) -> Iterator[tuple[EpisodeRequest, Trajectory]]:
+        """Start an episode in each free slot; yield those that could not start."""
+        starting: dict[int, EpisodeRequest] = {}
+        for slot in range(self.world.num_slots):
+            if slot in running:
+                continue
+            request = again.popleft() if again else next(waiting, None)
+            if request is None:
+                break
+            starting[slot] = request
+        if not starting:
+            return
+        began = time.perf_counter()
+        results = self.world.reset({slot: Instance(each.task, each.key.seed) for slot, each in starting.items()})
+        self.stats.env_s += time.perf_counter() - began
+        for slot, request in starting.items():
+            result = results[slot]
+            if isinstance(result, InfrastructureError):
+                yield request, self._failed(request, "", (), 0.0, result)
+            else:
+                running[slot] = _Episode(request, result)
+
+    def _turn(self, running: dict[int, _Episode]) -> list[tuple[EpisodeRequest, Trajectory]]:
+        """Take one turn in every running episode; remove and return those that ended."""
+        slots = list(running)
+        prompts = [self._prompt(running[slot]) for slot in slots]
+        began = time.perf_counter()
+        completions = self.policy.complete(prompts)
+        answered = time.perf_counter()
+        actions: dict[int, Action] = {}
+        for slot, prompt, completion in zip(slots, prompts, completions, strict=True):
+            action = self._record(running[slot], prompt, completion)
+            if action is not None:
+                actions[slot] = action
+        results = self.world.step(actions) if actions else {}
+        self.stats.policy_s += answered - began
+        self.stats.env_s += time.perf_counter() - answered
+        self.stats.turns += len(slots)
+        if self._on_turns is not None:
+            self._on_turns(len(slots))
+        ended = []
+        for slot in slots:
+            trajectory = self._advance(running[slot], results.get(slot))
+            if trajectory is not None:
+                ended.append((running.pop(slot).request, trajectory))
+        return ended
+
+    def _prompt(self, episode: _Episode) -> Prompt:
+        newest = tuple(episode.history[-self._history :]) if self._history else ()
+        return Prompt(episode.request.key, episode.request.task, episode.observation, newest, len(episode.turns))
+
+    def _record(self, episode: _Episode, prompt: Prompt, completion: Completion) -> Action | None:
+        """Note a turn; return its action, or None where the completion is no action."""
+        action, error = None, ""
+        try:
+            action = parse_completion(completion.text)
+        except ActionError as malformed:
+            error = str(malformed)
+            episode.penalty += self._malformed_penalty
+            episode.observation = replace(episode.observation, error=error)
+        text = "" if action is None else format_action(action)
+        episode.history.append(text or MALFORMED)
+        episode.turns.append(
+            Turn(
+                prompt=completion.prompt_text or user_message(prompt),
+                completion=completion.text,
+                action=text,
+                error=error,
+                prompt_ids=completion.prompt_ids,
+                completion_ids=completion.ids,
+                logprobs=completion.logprobs,
+                screenshot=prompt.observation.screenshot,
+            )
+        )
+        return action
+
+    def _advance(self, episode: _Episode, result: Step | InfrastructureError | None) -> Trajectory | None:
+        """Take over what an action led to; return the trajectory if that ended the episode."""
+        request, score = episode.request, None
+        instruction, turns = episode.observation.instruction, tuple(episode.turns)
+        if isinstance(result, InfrastructureError):
+            return self._failed(request, instruction, turns, episode.penalty, result)
+        if result is not None:
+            episode.observation, score = result.observation, result.score
+            if result.observation.error:
+                episode.turns[-1] = replace(turns[-1], error=result.observation.error)
+                turns = tuple(episode.turns)
+        outcome, value, reason = _verdict(request.task, len(turns), score)
+        if outcome is None:
+            return None
+        version = self.policy.version
+        return Trajectory(request.key, instruction, turns, outcome, value, reason, episode.penalty, version)
+
+    def _failed(
+        self,
+        request: EpisodeRequest,
+        instruction: str,
+        turns: tuple[Turn, ...],
+        penalty: float,
+        error: InfrastructureError,
+    ) -> Trajectory:
+        reason = f"{error.kind}: {error}"
+        return Trajectory(request.key, instruction, turns, "infrastructure", None, reason, penalty, self.policy.version)
+
+
+def _verdict(task: Task, turns: int, score: Score | None) -> tuple[Outcome | None, float | None, str]:
+    """Return outcome, value and reason of an episode; no outcome while it goes on."""
+    if score is not None:
+        return score.outcome, score.value, score.reason
+    if turns >= task.max_steps:
+        return "truncated", 0.0, f"not done after {turns} actions"
+    return None, None, ""
