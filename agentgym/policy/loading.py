@@ -1,0 +1,59 @@
+"""Policies by name: ``random``, ``oracle``, ``nano`` or a checkpoint folder."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agentgym.errors import CheckpointError, MissingDependencyError, unknown_name
+
+if TYPE_CHECKING:
+    from agentgym.policy.base import Policy
+
+NANO = Path(__file__).parents[1] / "nano" / "checkpoint"
+NAMES = ("random", "oracle", "nano")
+
+
+def load_policy(name: str, **options: Any) -> Policy:
+    """Return a policy by its name.
+
+    Args:
+        name: ``random``, ``oracle``, ``nano``, or the folder of a checkpoint.
+        options: for checkpoints, those of `TransformersPolicy.from_pretrained`; for ``random``, its seed.
+
+    Raises:
+        UnknownNameError: it is neither a name nor a folder.
+        CheckpointError: the folder is not a loadable checkpoint.
+        MissingDependencyError: a checkpoint needs packages that are not installed.
+    """
+    if name == "random":
+        from agentgym.policy.random import RandomPolicy
+
+        return RandomPolicy(seed=int(options.get("seed", 0)))
+    if name == "oracle":
+        from agentgym.policy.oracle import OraclePolicy
+
+        return OraclePolicy()
+    folder = checkpoint_folder(name)
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        raise MissingDependencyError("Checkpoints need torch and transformers: `pip install 'agentgym-cua[train]'`.")
+    from agentgym.policy.transformers import TransformersPolicy
+
+    return TransformersPolicy.from_pretrained(folder, **options)
+
+
+def checkpoint_folder(name: str) -> Path:
+    """Return the folder of ``nano`` or of a checkpoint; cheap, so that mistakes are found before anything starts.
+
+    Raises:
+        UnknownNameError: there is no such folder, and the name is no policy's.
+        CheckpointError: it is a file, or a folder without a model.
+    """
+    folder = NANO if name == "nano" else Path(name)
+    if not folder.exists():
+        hint = f"Policies are {', '.join(NAMES)} and the folders of checkpoints."
+        raise unknown_name("policy or checkpoint folder", name, NAMES, hint=hint)
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(f"{folder} is not a model checkpoint: it has no config.json.")
+    return folder
