@@ -1,0 +1,1 @@
+"""Evaluation: success of a policy on tasks, with confidence intervals, and the report."""

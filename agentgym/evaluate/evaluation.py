@@ -1,0 +1,197 @@
+"""Scoring a policy on tasks.
+
+Every task is played on the same number of seeds. Episodes that the machine failed are played again, counted, and never
+part of a rate. With a folder, finished episodes are kept, and a run that was interrupted goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from agentgym.episode import EpisodeKey, Trajectory
+from agentgym.errors import ConfigError
+from agentgym.evaluate.interval import Interval, wilson
+from agentgym.registry import make_world
+from agentgym.rollout.collector import Collector, EpisodeRequest
+from agentgym.rollout.store import TrajectoryStore
+from agentgym.task import Split, Task, seed_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+    from typing import Protocol
+
+    from agentgym.policy.base import Policy
+
+    class EpisodeSource(Protocol):
+        """Whatever plays episodes: a `Collector`, or workers on a cluster."""
+
+        def collect(self, requests: Iterable[EpisodeRequest]) -> Iterator[Trajectory]:
+            """Play episodes."""
+            ...
+
+
+SHARD_EPISODES = 64  # episodes that are written to disk at once
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """How a policy did on one task."""
+
+    success: float
+    ci95: Interval
+    episodes: int
+    infrastructure_failures: int
+    mean_steps: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as JSON types."""
+        return {**self.__dict__, "ci95": list(self.ci95)}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a policy did."""
+
+    success: float
+    """Mean over the episodes of all tasks; each task has the same number."""
+    ci95: Interval
+    tasks: dict[str, TaskResult]
+    steps: int
+    """Actions taken in this process; episodes found on disk do not count."""
+    steps_per_s: float
+
+    @property
+    def episodes(self) -> int:
+        """Episodes that count."""
+        return sum(task.episodes for task in self.tasks.values())
+
+    @property
+    def infrastructure_failures(self) -> int:
+        """Episodes that the machine failed."""
+        return sum(task.infrastructure_failures for task in self.tasks.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the evaluation as JSON types."""
+        return {
+            "success": self.success,
+            "ci95": list(self.ci95),
+            "tasks": {name: task.to_json() for name, task in self.tasks.items()},
+            "steps_per_s": self.steps_per_s,
+        }
+
+
+@dataclass
+class _Tally:
+    """What is counted of a task while it is played."""
+
+    episodes: int = 0
+    successes: int = 0
+    failures: int = 0
+    steps: int = 0
+
+    def add(self, trajectory: Trajectory) -> None:
+        if trajectory.outcome == "infrastructure":
+            self.failures += 1
+            return
+        self.episodes += 1
+        self.successes += trajectory.success
+        self.steps += len(trajectory.turns)
+
+    def result(self) -> TaskResult:
+        count = max(1, self.episodes)
+        interval = wilson(self.successes, self.episodes)
+        return TaskResult(self.successes / count, interval, self.episodes, self.failures, self.steps / count)
+
+
+def evaluate(
+    tasks: Sequence[Task],
+    policy: Policy,
+    *,
+    episodes: int,
+    first_seed: int = 0,
+    split: Split = "test",
+    num_slots: int = 8,
+    source: EpisodeSource | None = None,
+    folder: Path | None = None,
+    screenshots: bool = False,
+    on_progress: Callable[[int, int, float], None] | None = None,
+) -> Evaluation:
+    """Play ``episodes`` seeds of each task and return the success rates.
+
+    Args:
+        tasks: of one world.
+        policy: who plays.
+        episodes: seeds of each task, >= 1.
+        first_seed: index of the first seed in the split.
+        split: whose seeds are used.
+        num_slots: sessions that are open at once.
+        source: plays the episodes instead of a collector that is opened for the purpose.
+        folder: where trajectories are kept, and looked for; None keeps none.
+        screenshots: whether observations, and so trajectories, carry screenshots.
+        on_progress: called after each episode with those done, those wanted and the success rate so far.
+
+    Raises:
+        ConfigError: no tasks, no episodes, or tasks of different worlds.
+    """
+    worlds = {task.world for task in tasks}
+    if len(worlds) != 1 or episodes < 1:
+        raise ConfigError(f"evaluate wants tasks of one world and episodes >= 1, got {sorted(worlds)} and {episodes}.")
+    tallies: dict[str, _Tally] = {task.id: _Tally() for task in tasks}
+    wanted = {
+        EpisodeKey(task.id, seed_of(first_seed + index, split=split)): task
+        for index in range(episodes)
+        for task in tasks
+    }
+    store = None if folder is None else TrajectoryStore(folder)
+    for trajectory in [] if store is None else store.read():
+        if trajectory.outcome != "infrastructure" and wanted.pop(trajectory.key, None) is not None:
+            tallies[trajectory.key.task_id].add(trajectory)
+    total = episodes * len(tasks)
+    requests = [EpisodeRequest(key, task) for key, task in wanted.items()]
+    began, steps = time.perf_counter(), 0
+    for trajectory in _play(requests, policy, source, store, worlds.pop(), min(num_slots, len(requests)), screenshots):
+        tallies[trajectory.key.task_id].add(trajectory)
+        steps += len(trajectory.turns)
+        if on_progress is not None:
+            done, successes = _count(tallies)
+            on_progress(done, total, successes / max(1, done))
+    elapsed = time.perf_counter() - began
+    done, successes = _count(tallies)
+    results = {name: tally.result() for name, tally in tallies.items()}
+    rate = steps / elapsed if steps else 0.0
+    return Evaluation(successes / max(1, done), wilson(successes, done), results, steps, rate)
+
+
+def _count(tallies: dict[str, _Tally]) -> tuple[int, int]:
+    return sum(each.episodes for each in tallies.values()), sum(each.successes for each in tallies.values())
+
+
+def _play(
+    requests: Sequence[EpisodeRequest],
+    policy: Policy,
+    source: EpisodeSource | None,
+    store: TrajectoryStore | None,
+    world_name: str,
+    num_slots: int,
+    screenshots: bool,
+) -> Iterator[Trajectory]:
+    """Play what is missing, keeping it; also what was played before an interruption is kept."""
+    if not requests:
+        return
+    kept: list[Trajectory] = []
+    with ExitStack() as stack:
+        if store is not None:
+            stack.callback(lambda: store.append(kept))
+        if source is None:
+            world = stack.enter_context(make_world(world_name, num_slots=num_slots, screenshot=screenshots))
+            source = Collector(world, policy)
+        for trajectory in source.collect(requests):
+            kept.append(trajectory)
+            if store is not None and len(kept) >= SHARD_EPISODES:
+                store.append(kept)
+                kept.clear()
+            yield trajectory
