@@ -78,7 +78,8 @@ class FlatVector(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """Observe the first elements as one vector; act by clicking one of them.
 
     The vector has `FEATURES` numbers in [0, 1] an element: whether there is one, its box as fractions of the
-    screen, its role and states one-hot, whether it has a value, and the share of its name's words that the instruction holds.
+    screen, its role and states one-hot, whether it has a value, and the share of its name's words that the instruction
+    holds.
     Clicking an element that is not there does nothing.
 
     Args:

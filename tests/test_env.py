@@ -1,0 +1,261 @@
+"""Environments on the toy world: the contracts, and what only a world that fails on demand can show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+import agentgym
+from agentgym.action import Click, Wait
+from agentgym.env import AgentEnv
+from agentgym.episode import Score
+from agentgym.errors import ConfigError, InfrastructureError, SessionCrashedError, SessionStateError, WorldCrashedError
+from agentgym.task import TEST_SEEDS
+from agentgym.vector_env import AgentVectorEnv
+from agentgym.wrappers import FEATURES, FlatVector, PixelGrid
+from tests.contract import EnvContract, WorldContract
+from tests.toy_world import TOY, FillTask, PressTask, ToyWorld
+
+if TYPE_CHECKING:
+    from agentgym.action import Action
+
+pytestmark = pytest.mark.usefixtures("toy_plugin")
+
+
+class TestToyWorld(WorldContract):
+    @pytest.fixture(params=["toy/press", "toy/fill"])
+    def task_id(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
+
+
+class TestToyEnv(EnvContract):
+    @pytest.fixture(params=["toy/press", "toy/fill"])
+    def task_id(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
+
+
+class UnjudgedTask(PressTask):
+    """Its judge never knows."""
+
+    id = "toy/unjudged"
+
+    def act(self, screen: object, action: Action) -> Score | None:
+        return Score(None, "the judge was away")
+
+
+def test_make_takes_the_seed_of_the_first_reset() -> None:
+    with agentgym.make("toy/press", seed=7) as env:
+        assert env.reset()[1]["seed"] == 7
+        assert env.reset()[1]["seed"] != 7
+
+
+def test_seeds_are_drawn_from_the_train_split() -> None:
+    with agentgym.make("toy/press") as env:
+        assert all(env.reset()[1]["seed"] < TEST_SEEDS for _ in range(20))
+
+
+def test_the_typed_observation_is_the_newest_one() -> None:
+    with agentgym.make("toy/fill") as env:
+        with pytest.raises(SessionStateError):
+            _ = env.observation
+        env.reset(seed=0)
+        env.step('fill(0, "elm")')
+        assert env.observation.elements[0].value == "elm"
+
+
+def test_malformed_text_costs_what_was_agreed() -> None:
+    with agentgym.make("toy/press", malformed_penalty=0.25) as env:
+        env.reset(seed=0)
+        assert env.step("hello")[1] == -0.25
+
+
+def test_an_action_of_another_type_is_a_bug_of_the_caller() -> None:
+    with agentgym.make("toy/press") as env:
+        env.reset(seed=0)
+        with pytest.raises(TypeError, match="got 3"):
+            env.step(3)  # type: ignore[arg-type]
+
+
+def test_render_returns_the_screenshot_and_the_observation_stays_without() -> None:
+    with agentgym.make("toy/press", render_mode="rgb_array") as env:
+        observation, _ = env.reset(seed=0)
+        assert "screenshot" not in observation
+        frame = env.render()
+        assert frame is not None
+        assert frame.shape == (120, 160, 3)
+
+
+def test_without_a_render_mode_there_is_no_frame() -> None:
+    with agentgym.make("toy/press") as env:
+        env.reset(seed=0)
+        assert env.render() is None
+
+
+@pytest.mark.parametrize("wrong", [{"max_steps": 0}, {"malformed_penalty": -1.0}, {"render_mode": "human"}])
+def test_options_out_of_range_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        AgentEnv(ToyWorld(), PressTask(), **wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        AgentVectorEnv(ToyWorld(), TOY.tasks, **wrong)  # type: ignore[arg-type]
+
+
+def test_a_failed_machine_raises_and_reset_heals_it() -> None:
+    world = ToyWorld()
+    with AgentEnv(world, PressTask()) as env:
+        world.fail(0, SessionCrashedError("page gone"))
+        with pytest.raises(SessionCrashedError):
+            env.reset(seed=0)
+        env.reset(seed=0)
+        world.fail(0, SessionCrashedError("page gone"))
+        with pytest.raises(SessionCrashedError, match="page gone"):
+            env.step(Wait(ms=0))
+        with pytest.raises(SessionStateError):
+            env.step(Wait(ms=0))
+        env.reset(seed=0)
+        env.step(Wait(ms=0))
+
+
+def test_an_episode_that_cannot_be_judged_is_never_a_reward() -> None:
+    with AgentEnv(ToyWorld(), UnjudgedTask()) as env:
+        env.reset(seed=0)
+        with pytest.raises(InfrastructureError, match="the judge was away"):
+            env.step(Wait(ms=0))
+
+
+class TestVectorEnv:
+    def test_a_failed_slot_is_truncated_with_no_reward_and_heals(self) -> None:
+        world = ToyWorld(num_slots=3)
+        env = AgentVectorEnv(world, [PressTask()])
+        env.reset(seed=0)
+        world.fail(1, SessionCrashedError("page gone"))
+        _, rewards, terminated, truncated, infos = env.step(["wait(0)"] * 3)
+        assert np.isnan(rewards).tolist() == [False, True, False]
+        assert not terminated.any()
+        assert truncated.tolist() == [False, True, False]
+        assert infos["infrastructure"].tolist() == [False, True, False]
+        assert infos["infrastructure_kind"].tolist() == [None, "session_crashed", None]
+        assert infos["outcome"][1] == "infrastructure"
+        _, rewards, _, truncated, infos = env.step(["wait(0)"] * 3)
+        assert rewards.tolist() == [0, 0, 0]
+        assert not truncated.any()
+        assert not infos["infrastructure"].any()
+        env.close()
+
+    def test_a_crashed_world_comes_back(self) -> None:
+        world = ToyWorld(num_slots=2)
+        env = AgentVectorEnv(world, [PressTask()])
+        env.reset(seed=0)
+        world.crash()
+        infos = env.step(["wait(0)"] * 2)[-1]
+        assert infos["infrastructure_kind"].tolist() == ["world_crashed"] * 2
+        world.crash()  # once more, on the reset: it is tried again
+        assert not env.step(["wait(0)"] * 2)[-1]["infrastructure"].any()
+
+    def test_a_slot_that_does_not_come_back_stays_truncated(self) -> None:
+        class Dying(ToyWorld):
+            def _reset(self, slot: int, instance: object) -> InfrastructureError:  # type: ignore[override]
+                return WorldCrashedError("no browser")
+
+        env = AgentVectorEnv(ToyWorld(num_slots=1), [PressTask()])
+        env.reset(seed=0)
+        env.step(["done()"])
+        env._world = Dying(num_slots=1)
+        for _ in range(2):
+            _, rewards, _, truncated, infos = env.step(["wait(0)"])
+            assert np.isnan(rewards[0])
+            assert truncated[0]
+            assert infos["infrastructure_kind"][0] == "world_crashed"
+        with pytest.raises(WorldCrashedError):
+            env.reset(seed=0)
+
+    def test_an_unjudged_episode_is_infrastructure(self) -> None:
+        env = AgentVectorEnv(ToyWorld(num_slots=1), [UnjudgedTask()])
+        env.reset(seed=0)
+        _, rewards, _, _, infos = env.step(["wait(0)"])
+        assert np.isnan(rewards[0])
+        assert "the judge was away" in infos["reason"][0]
+
+    def test_slots_play_the_tasks_in_turn(self) -> None:
+        env = agentgym.make_vec("toy", num_envs=1)
+        played = [env.reset(seed=0)[1]["task_id"][0]]
+        for _ in range(3):
+            env.step(["done()"])
+            played.append(env.step(["wait(0)"])[-1]["task_id"][0])
+        assert played == ["toy/press", "toy/fill", "toy/press", "toy/fill"]
+        env.close()
+
+    def test_malformed_text_in_one_slot_does_not_stop_another(self) -> None:
+        env = agentgym.make_vec("toy/press", num_envs=2, malformed_penalty=0.5)
+        env.reset(seed=0)
+        batch, rewards, *_ = env.step(["nonsense", "wait(0)"])
+        assert rewards.tolist() == [-0.5, 0]
+        assert batch["error"][0]
+        assert not batch["error"][1]
+        env.close()
+
+    def test_actions_and_seeds_come_one_a_slot(self) -> None:
+        env = agentgym.make_vec("toy/press", num_envs=2)
+        with pytest.raises(SessionStateError):
+            env.step(["wait(0)"] * 2)
+        with pytest.raises(ValueError, match="2 seeds"):
+            env.reset(seed=[1])
+        assert env.reset(seed=[4, 9])[1]["seed"].tolist() == [4, 9]
+        with pytest.raises(ValueError, match="2 actions"):
+            env.step(["wait(0)"])
+        with pytest.raises(ValueError, match="2 actions"):
+            env.step("ok")
+        env.close()
+        env.close()
+
+    def test_frames_are_rendered_for_every_slot(self) -> None:
+        env = agentgym.make_vec("toy/press", num_envs=2, render_mode="rgb_array")
+        env.reset(seed=0)
+        frames = env.render()
+        assert frames is not None
+        assert [frame.shape for frame in frames] == [(120, 160, 3)] * 2
+        env.close()
+
+    def test_screens_of_two_sizes_cannot_be_batched(self) -> None:
+        class Wide(FillTask):
+            viewport = (320, 120)
+
+        with pytest.raises(ConfigError, match="2 sizes"):
+            AgentVectorEnv(ToyWorld(), [PressTask(), Wide()], screenshot=True)
+        AgentVectorEnv(ToyWorld(), [PressTask(), Wide()])
+
+
+class TestWrappers:
+    @pytest.mark.filterwarnings("ignore:.*different from the unwrapped version.*:UserWarning")
+    @pytest.mark.parametrize("wrap", [PixelGrid, FlatVector])
+    def test_gymnasiums_checker_passes(self, wrap: type[PixelGrid] | type[FlatVector]) -> None:
+        with wrap(agentgym.make("toy/press", screenshot=True)) as env:
+            check_env(env)
+
+    def test_a_cell_is_clicked_in_its_middle(self) -> None:
+        env = PixelGrid(agentgym.make("toy/press", screenshot=True), columns=4, rows=2)
+        assert env.click(0) == Click(x=20, y=30)
+        assert env.click(7) == Click(x=140, y=90)
+
+    def test_pixels_must_be_there(self) -> None:
+        with pytest.raises(ValueError, match="screenshot=True"):
+            PixelGrid(agentgym.make("toy/press"))
+
+    def test_other_environments_are_refused(self) -> None:
+        with pytest.raises(TypeError, match="agentgym"):
+            FlatVector(gymnasium.make("CartPole-v1"))
+
+    def test_the_named_element_can_be_told_from_the_vector(self) -> None:
+        with FlatVector(agentgym.make("toy/press"), max_elements=8) as env:
+            for seed in range(10):
+                vector, _ = env.reset(seed=seed)
+                named = vector.reshape(8, FEATURES)[:, -1]
+                assert env.step(int(named.argmax()))[1] == 1
+
+    def test_clicking_an_element_that_is_not_there_does_nothing(self) -> None:
+        with FlatVector(agentgym.make("toy/press"), max_elements=8) as env:
+            env.reset(seed=0)
+            assert env.step(7)[1:4] == (0, False, False)
