@@ -152,8 +152,17 @@ def evaluate(
             tallies[trajectory.key.task_id].add(trajectory)
     total = episodes * len(tasks)
     requests = [EpisodeRequest(key, task) for key, task in wanted.items()]
+    played = _play(
+        requests,
+        policy,
+        source=source,
+        store=store,
+        world_name=worlds.pop(),
+        num_slots=min(num_slots, len(requests)),
+        screenshots=screenshots,
+    )
     began, steps = time.perf_counter(), 0
-    for trajectory in _play(requests, policy, source, store, worlds.pop(), min(num_slots, len(requests)), screenshots):
+    for trajectory in played:
         tallies[trajectory.key.task_id].add(trajectory)
         steps += len(trajectory.turns)
         if on_progress is not None:
@@ -173,6 +182,7 @@ def _count(tallies: dict[str, _Tally]) -> tuple[int, int]:
 def _play(
     requests: Sequence[EpisodeRequest],
     policy: Policy,
+    *,
     source: EpisodeSource | None,
     store: TrajectoryStore | None,
     world_name: str,
