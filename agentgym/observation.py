@@ -98,7 +98,7 @@ class Observation:
 def _element_to_gym(element: Element) -> dict[str, Any]:
     assert 0 <= element.id <= MAX_ELEMENT
     return {
-        "id": np.array(element.id, dtype=np.int64),
+        "id": np.int64(element.id),
         "role": element.role,
         "name": element.name,
         "value": element.value,

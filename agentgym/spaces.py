@@ -124,7 +124,7 @@ def observation_space(width: int, height: int, *, screenshot: bool) -> spaces.Di
     """Return the space that `Observation.to_gym` lies in, for a viewport of that size in pixels."""
     element = spaces.Dict(
         {
-            "id": spaces.Box(0, MAX_ELEMENT, shape=(), dtype=np.int64),
+            "id": spaces.Discrete(MAX_ELEMENT + 1),
             "role": UnicodeText(64),
             "name": UnicodeText(MAX_NAME),
             "value": UnicodeText(MAX_NAME),

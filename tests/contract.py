@@ -199,7 +199,8 @@ class EnvContract:
                 observation, reward, terminated, truncated, info = env.step(env.action_space.sample())
                 ended = terminated or truncated
                 assert 0 <= reward <= 1
-                assert (reward == 0 or terminated) and (info["outcome"] is not None) == ended
+                assert reward == 0 or terminated
+                assert (info["outcome"] is not None) == ended
             assert observation in env.observation_space
 
     def test_the_step_limit_truncates_without_a_reward(self, task_id: str) -> None:

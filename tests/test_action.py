@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from hypothesis import given
@@ -32,6 +32,9 @@ from agentgym.action import (
     parse_completion,
 )
 from agentgym.errors import ActionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PIXELS = st.integers(0, MAX_PIXEL)
 WHEEL = st.integers(-MAX_PIXEL, MAX_PIXEL)
@@ -64,6 +67,14 @@ def actions(draw: st.DrawFn) -> Action:
     return kind(**arguments)
 
 
+def attempt(read: Callable[[str], Action], text: str) -> Action | ActionError:
+    """Read text; any error but an ActionError fails the test."""
+    try:
+        return read(text)
+    except ActionError as error:
+        return error
+
+
 @given(actions())
 def test_parse_reads_what_format_wrote(action: Action) -> None:
     text = format_action(action)
@@ -71,7 +82,7 @@ def test_parse_reads_what_format_wrote(action: Action) -> None:
     assert str(action) == text
 
 
-@given(actions(), st.text(alphabet=st.characters(exclude_categories=("Cs",))))
+@given(actions(), st.text())
 def test_the_last_line_of_a_completion_is_its_action(action: Action, thought: str) -> None:
     assert parse_completion(f"{thought}\n{format_action(action)}\n \n") == action
 
@@ -85,10 +96,8 @@ def test_an_action_is_written_on_one_line(action: Action) -> None:
 @given(st.text())
 def test_any_text_is_an_action_or_an_action_error(text: str) -> None:
     for read in (parse, parse_completion):
-        try:
-            assert isinstance(read(text), Action)
-        except ActionError as error:
-            assert str(error).isprintable()
+        outcome = attempt(read, text)
+        assert isinstance(outcome, Action) or str(outcome).isprintable()
 
 
 @given(
@@ -97,13 +106,12 @@ def test_any_text_is_an_action_or_an_action_error(text: str) -> None:
     st.sampled_from(["", ")", '")']),
 )
 def test_text_that_looks_like_a_call_is_an_action_or_an_action_error(name: str, inside: str, end: str) -> None:
-    try:
-        action = parse(f"{name}({inside}{end}")
-    except ActionError as error:
-        assert str(error).isprintable()
-        assert len(str(error)) < 400
+    outcome = attempt(parse, f"{name}({inside}{end}")
+    if isinstance(outcome, Action):
+        assert parse(format_action(outcome)) == outcome
     else:
-        assert parse(format_action(action)) == action
+        assert str(outcome).isprintable()
+        assert len(str(outcome)) < 400
 
 
 @pytest.mark.parametrize("piece", ["(", "a", '"', "\\", ",", "1,", " ", "=", '"a",', "x=1,", "\n", "click(", "9"])
@@ -112,10 +120,7 @@ def test_a_megabyte_of_anything_is_read_quickly(frame: str, piece: str) -> None:
     text = frame.format(piece * (1_000_000 // len(piece)))
     started = time.process_time()
     for read in (parse, parse_completion):
-        try:
-            read(text)
-        except ActionError:
-            continue
+        attempt(read, text)
     assert time.process_time() - started < 10  # linear: some 0.5 s; quadratic would be hours
 
 
@@ -123,7 +128,7 @@ def test_a_megabyte_of_anything_is_read_quickly(frame: str, piece: str) -> None:
 def test_the_example_of_each_action_is_one(kind: type[Action]) -> None:
     assert isinstance(parse(kind.example), kind)
     assert kind.example in describe_actions()
-    assert kind.__doc__ in describe_actions()
+    assert str(kind.__doc__) in describe_actions()
 
 
 @pytest.mark.parametrize(
@@ -176,7 +181,7 @@ def test_calls_are_read(text: str, action: Action) -> None:
         ('type("\\ud800")', "surrogate"),
         ('type("\\x")', "not a JSON string"),
         (f'type("{"a" * (MAX_TEXT + 1)}")', "at most"),
-        ("__import__('os').system('true')", "not an action"),
+        ("__import__('os').system('true')", "No action"),
     ],
 )
 def test_anything_else_is_refused_with_a_reason(text: str, said: str) -> None:

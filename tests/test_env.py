@@ -157,7 +157,7 @@ class TestVectorEnv:
 
     def test_a_slot_that_does_not_come_back_stays_truncated(self) -> None:
         class Dying(ToyWorld):
-            def _reset(self, slot: int, instance: object) -> InfrastructureError:  # type: ignore[override]
+            def _reset(self, slot: int, instance: object) -> InfrastructureError:
                 return WorldCrashedError("no browser")
 
         env = AgentVectorEnv(ToyWorld(num_slots=1), [PressTask()])

@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import agentgym
 import pytest
+
+import agentgym
 
 ROOT = Path(__file__).parent.parent
 HEAVY = ("torch", "transformers", "trl", "ray", "playwright", "pandas", "datasets", "pyarrow", "plotly")
@@ -79,7 +80,7 @@ def test_the_door_shows_exactly_its_names() -> None:
 
 def test_an_unknown_name_at_the_door_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'mke'"):
-        _ = agentgym.mke  # type: ignore[attr-defined]
+        _ = agentgym.mke
 
 
 @pytest.mark.parametrize("order", ["", "import agentgym.train.config, agentgym.evaluate.evaluation\n"])

@@ -99,9 +99,9 @@ def test_a_broken_plugin_does_not_hide_the_tasks_of_others(tmp_path: Path, monke
 def test_a_plugin_of_another_type_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entries = "[agentgym.suites]\nodd = tests.toy_world:WORDS\n[agentgym.worlds]\nodd = tests.toy_world:WORDS\n"
     add_plugin(tmp_path, "odd_plugin", entries, monkeypatch)
-    with pytest.raises(ConfigError, match="must be an agentgym.Suite"):
+    with pytest.raises(ConfigError, match=r"must be an agentgym\.Suite"):
         registry.get_suite("odd")
-    with pytest.raises(ConfigError, match="subclass of agentgym.World"):
+    with pytest.raises(ConfigError, match=r"subclass of agentgym\.World"):
         registry.make_world("odd")
 
 

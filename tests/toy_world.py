@@ -1,4 +1,4 @@
-"""A world in memory: a few buttons or a text field, with an oracle and failures on demand. Behind our own protocol only."""
+"""A world in memory: a few buttons or a text field, with an oracle and failures on demand."""
 
 from __future__ import annotations
 
