@@ -39,6 +39,16 @@ class World(ABC):
     name: ClassVar[str]
     num_slots: int
 
+    @classmethod
+    def check(cls) -> str:
+        """Return in a few words what this world runs on, after trying it; for `agentgym doctor`.
+
+        Raises:
+            AgentGymError: it does not work here; the message says what to do.
+        """
+        cls().close()
+        return "starts"
+
     @abstractmethod
     def reset(self, instances: Mapping[int, Instance]) -> dict[int, Observation | InfrastructureError]:
         """Start an episode in each of the given slots; what was there before is gone."""

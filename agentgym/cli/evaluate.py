@@ -1,0 +1,84 @@
+"""`agentgym eval`: how well a policy does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from agentgym.registry import select_tasks
+from agentgym.task import Split
+from agentgym.versions import versions
+
+if TYPE_CHECKING:
+    from agentgym.evaluate.evaluation import Evaluation
+
+
+def evaluate(
+    policy: Annotated[str, typer.Option(help="oracle, random, nano, or a checkpoint folder.")],
+    tasks: Annotated[str, typer.Option(help="Task ids and suite names, separated by commas.")] = "miniwob-quickstart",
+    *,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes a task.")] = 20,
+    seeds: Annotated[int, typer.Option(min=0, help="Index of the first seed in the split.")] = 0,
+    split: Annotated[Split, typer.Option(help="Whose seeds are used.")] = "test",
+    temperature: Annotated[float, typer.Option(min=0, help="Of sampling from a checkpoint; 0 is greedy.")] = 0.0,
+    sessions: Annotated[int, typer.Option(min=1, help="Sessions that are open at once.")] = 8,
+    out: Annotated[Path | None, typer.Option(help="Keep trajectories here; run again, it goes on from there.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
+) -> None:
+    """Score a policy on tasks."""
+    from agentgym.policy.loading import checkpoint_folder, load_policy
+
+    chosen = select_tasks(tasks)
+    named = policy in {"oracle", "random"}
+    if not named:
+        checkpoint_folder(policy)  # a wrong name is told before torch is loaded
+    player = load_policy(policy) if named else load_policy(policy, temperature=temperature)
+    from agentgym.evaluate.evaluation import evaluate as play
+
+    with _progress() as progress:
+        bar = progress.add_task(policy, total=episodes * len(chosen), success=0.0)
+        result = play(
+            chosen,
+            player,
+            episodes=episodes,
+            first_seed=seeds,
+            split=split,
+            num_slots=sessions,
+            folder=out,
+            on_progress=lambda done, _, success: progress.update(bar, completed=done, success=success),
+        )
+    _show(result)
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        document: dict[str, Any] = {**result.to_json(), "versions": versions()}
+        json_file.write_text(json.dumps(document, indent=2) + "\n")
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("success {task.fields[success]:.2f}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+
+
+def _show(result: Evaluation) -> None:
+    table = Table("task", "success", "95 % interval", "episodes", "machine failures", "steps", box=None)
+    for name, task in result.tasks.items():
+        interval = f"{task.ci95.low:.2f} to {task.ci95.high:.2f}"
+        counts = (str(task.episodes), str(task.infrastructure_failures), f"{task.mean_steps:.1f}")
+        table.add_row(name, f"{task.success:.2f}", interval, *counts)
+    interval = f"{result.ci95.low:.2f} to {result.ci95.high:.2f}"
+    counts = (str(result.episodes), str(result.infrastructure_failures), "")
+    table.add_row("all", f"{result.success:.2f}", interval, *counts, style="bold")
+    Console().print(table)
+    typer.echo(f"{result.steps} steps, {result.steps_per_s:.1f} steps/s")

@@ -1,0 +1,52 @@
+"""The `agentgym` command: its subcommands, and the one place where errors become messages and exit codes.
+
+Exit codes: 0 done, 1 an error that a message explains, 2 wrong usage, 130 interrupted by Ctrl-C. Bugs of ours keep
+their traceback. Nothing heavy is imported before it is needed: `agentgym --help` knows neither torch nor a browser.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+
+import typer
+
+from agentgym.cli.doctor import doctor
+from agentgym.cli.evaluate import evaluate
+from agentgym.cli.report import report
+from agentgym.cli.tasks import tasks
+from agentgym.cli.train import train
+from agentgym.errors import AgentGymError
+
+app = typer.Typer(
+    name="agentgym",
+    help="A gym in which open models learn to use computers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("tasks")(tasks)
+app.command("eval")(evaluate)
+app.command("train")(train)
+app.command("report")(report)
+app.command("doctor")(doctor)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        app()
+    except AgentGymError as error:
+        _stop(str(error), code=1)
+    except KeyboardInterrupt:
+        _stop("Interrupted. What was finished is kept; the same command goes on from there.", code=130)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS}:
+            raise
+        _stop(f"Cannot write {error.filename or 'a file'}: {error.strerror}. Free some space or use --out.", code=1)
+
+
+def _stop(message: str, *, code: int) -> None:
+    """Print one message on standard error and exit."""
+    print(f"agentgym: {message}", file=sys.stderr)  # noqa: T201 (the command line's own output)
+    sys.exit(code)

@@ -1,0 +1,22 @@
+"""Versions of what a result depends on."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+PACKAGES = (
+    "agentgym-cua", "gymnasium", "miniwob", "numpy", "pyarrow", "torch", "transformers", "trl", "accelerate",
+    "datasets", "ray",
+)  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Return the version of Python and of each package that is installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
