@@ -37,7 +37,19 @@ from agentgym.nano.phrases import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-CLICKABLE = ("button", "button", "button", "link", "link", "tab", "option", "radio", "checkbox", "clickable", "menuitem")
+CLICKABLE = (
+    "button",
+    "button",
+    "button",
+    "link",
+    "link",
+    "tab",
+    "option",
+    "radio",
+    "checkbox",
+    "clickable",
+    "menuitem",
+)
 
 
 def generate(seed: int, *, family: str | None = None) -> Iterator[Example]:
@@ -106,7 +118,9 @@ def check_boxes(lexicon: Lexicon) -> Chore:
     if rng.random() < 0.6:
         targets.sort(key=nodes.index)
     names = [_bare(lexicon, node.name) for node in targets]
-    joined = ", ".join(names) if rng.random() < 0.5 else " and ".join([", ".join(names[:-1]), names[-1]][len(names) < 2 :])
+    joined = (
+        ", ".join(names) if rng.random() < 0.5 else " and ".join([", ".join(names[:-1]), names[-1]][len(names) < 2 :])
+    )
     return _form(lexicon, _say(lexicon, CHECK, a=joined), [nodes], [Step("click", node) for node in targets])
 
 
@@ -269,9 +283,7 @@ def _writing(lexicon: Lexicon, node: Node, text: str) -> list[Step]:
     return [Step("click", node), Step("fill", node, text)] if lexicon.rng.random() < 0.1 else [Step("fill", node, text)]
 
 
-def _fields(
-    lexicon: Lexicon, count: int, *, labelled: bool = False
-) -> tuple[list[list[Node]], dict[str, Node]]:
+def _fields(lexicon: Lexicon, count: int, *, labelled: bool = False) -> tuple[list[list[Node]], dict[str, Node]]:
     """Return fields by label, and their groups: a text before an unnamed field, or a field with a name."""
     rng = lexicon.rng
     named = rng.random() < 0.4

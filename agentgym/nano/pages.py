@@ -176,5 +176,3 @@ def _action(step: Step, ids: dict[Node, int]) -> Action:
     if step.verb == "fill":
         return Fill(element, step.text)
     return Select(element, step.text) if step.verb == "select" else Click(element)
-
-

@@ -74,7 +74,13 @@ POSITION = (
     "Of all these, hit the {n} {kind}.", "Tap the {n} {kind} on the page.", "Put the pointer on the {n} {kind} and click.",
     "Click into the {n} {kind}.", "Choose the {n} {kind}.", "Focus the {n} {kind}.",
 )  # fmt: skip
-ORDINALS = (("first", "1st", "1st"), ("second", "2nd", "2nd"), ("third", "3rd", "3rd"), ("fourth", "4th"), ("fifth", "5th"))
+ORDINALS = (
+    ("first", "1st", "1st"),
+    ("second", "2nd", "2nd"),
+    ("third", "3rd", "3rd"),
+    ("fourth", "4th"),
+    ("fifth", "5th"),
+)
 OPEN_TAB = (
     "Open {a}.", "Go to {a}.", "Show {a}.", "Switch to the tab {a}.", "Bring {a} to the front.", "Open the {a} tab.",
     "Let me see {a}.", "Change to {a}.", "Turn to {a}.", "Press {a}.", "Click {a}.",
