@@ -1,0 +1,1 @@
+"""Training: GRPO on TRL from episodes that the model plays itself."""

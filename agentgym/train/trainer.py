@@ -1,0 +1,175 @@
+"""GRPO on TRL, fed with episodes: one row a turn.
+
+`AgentGRPOTrainer` replaces what TRL's `GRPOTrainer` does between two optimiser steps, generating completions and scoring
+them, by playing groups of episodes. Loss, clipping, KL, mixed precision, LoRA, checkpoints, logging and multi-process
+code stay TRL's. What it relies on there is held by a test, so that an upgrade fails in one place:
+`_generate_and_score_completions` returns a batch that `_prepare_inputs` shuffles and cuts into ``steps_per_generation``
+slices, and `_compute_loss` reads the keys that `rows_to_batch` makes.
+
+Departs from the GRPO paper: advantages are not divided by the standard deviation; groups whose episodes all got the same
+reward give no rows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from datasets import Dataset
+from trl import GRPOConfig, GRPOTrainer
+
+from agentgym.episode import EpisodeKey, Trajectory
+from agentgym.rollout.collector import EpisodeRequest
+from agentgym.train.advantage import Estimator, group_advantages
+from agentgym.train.rows import MIN_ADVANTAGE, Row, rows_to_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from agentgym.evaluate.evaluation import EpisodeSource
+    from agentgym.task import Task
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What one round of playing gave."""
+
+    index: int
+    trajectories: tuple[Trajectory, ...]
+    """All of them, also those that the machine failed."""
+    rows: int
+    """Turns that were learnt from."""
+    seconds: float
+
+    @property
+    def judged(self) -> list[Trajectory]:
+        """The trajectories that have a reward."""
+        return [each for each in self.trajectories if each.outcome != "infrastructure"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Which groups are played when: a pure function of the seed and the generation, so that a resumed run repeats it."""
+
+    tasks: Sequence[Task]
+    groups: int
+    """Groups a generation."""
+    group_size: int
+    seed: int
+    train_seeds: int = 1_000_000
+
+    def requests(self, generation: int) -> Iterator[EpisodeRequest]:
+        """Yield the episodes of a generation; tasks take turns, every group has a seed of its own."""
+        start = self.seed * 7_919 * self.groups  # runs of different seeds meet different instances
+        for group in range(generation * self.groups, (generation + 1) * self.groups):
+            task = self.tasks[group % len(self.tasks)]
+            for attempt in range(self.group_size):
+                yield EpisodeRequest(EpisodeKey(task.id, (start + group) % self.train_seeds, attempt), task)
+
+
+@dataclass
+class _Groups:
+    """Trajectories by group, as they come in."""
+
+    members: dict[tuple[str, int], list[Trajectory]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, trajectory: Trajectory) -> None:
+        if trajectory.outcome != "infrastructure":
+            self.members[trajectory.key.task_id, trajectory.key.seed].append(trajectory)
+
+    def rows(self, estimator: Estimator) -> list[Row]:
+        """Return the turns worth learning from, in an order that does not depend on the order of arrival."""
+        rows = []
+        for key in sorted(self.members):
+            group = sorted(self.members[key], key=lambda each: each.key.attempt)
+            advantages = group_advantages([each.reward for each in group], estimator)
+            for trajectory, advantage in zip(group, advantages, strict=True):
+                if abs(advantage) > MIN_ADVANTAGE:
+                    rows += [Row(turn, advantage) for turn in trajectory.turns if turn.completion_ids]
+        return rows
+
+
+class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
+    """GRPO whose completions come from episodes.
+
+    Args:
+        model: a causal language model; trained in place.
+        processing_class: its tokenizer.
+        args: TRL's configuration; ``steps_per_generation`` and ``gradient_accumulation_steps`` say how many optimiser
+            steps are taken a generation.
+        source: plays episodes with the model.
+        schedule: which.
+        estimator: how advantages are computed.
+        on_generation: called after each round of playing.
+        before_collect: called before each round, with the generation; hands new weights to workers elsewhere.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: Any,
+        processing_class: Any,
+        args: GRPOConfig,
+        source: EpisodeSource,
+        schedule: Schedule,
+        estimator: Estimator = "grpo",
+        on_generation: Callable[[Generation], None] | None = None,
+        before_collect: Callable[[int], None] | None = None,
+        callbacks: list[Any] | None = None,
+    ) -> None:
+        # TRL wants a data set and a reward; both are only counted, never read.
+        rows = Dataset.from_dict({"prompt": ["episodes"] * max(1024, args.generation_batch_size or 1)})
+        super().__init__(
+            model=model,
+            processing_class=processing_class,
+            args=args,
+            train_dataset=rows,
+            reward_funcs=[_episodes_are_scored],
+            callbacks=callbacks,
+        )
+        self._source = source
+        self._schedule = schedule
+        self._estimator: Estimator = estimator
+        self._on_generation = on_generation
+        self._before_collect = before_collect
+
+    @property
+    def optimizer_steps_per_generation(self) -> int:
+        """How many optimiser steps are taken on what one round of playing gave."""
+        return int(self.args.steps_per_generation * self.num_iterations // self.args.gradient_accumulation_steps)
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        """Play one generation and return its rows; called by TRL when the former ones are used up."""
+        del inputs
+        index = self.state.global_step // self.optimizer_steps_per_generation
+        torch.manual_seed(self._schedule.seed * 1_000_003 + index)  # sampling repeats when a run is resumed
+        if self._before_collect is not None:
+            self._before_collect(index)
+        began = time.perf_counter()
+        groups, trajectories = _Groups(), []
+        for trajectory in self._source.collect(self._schedule.requests(index)):
+            groups.add(trajectory)
+            trajectories.append(trajectory)
+        rows = groups.rows(self._estimator)
+        batch = rows_to_batch(rows, pad_id=self.processing_class.pad_token_id, multiple=self.args.steps_per_generation)
+        self._note(Generation(index, tuple(trajectories), len(rows), time.perf_counter() - began))
+        return {key: value.to(self.accelerator.device) for key, value in batch.items()}
+
+    def _note(self, generation: Generation) -> None:
+        judged = generation.judged
+        metrics = self._metrics["train"]
+        metrics["episodes/success"].append(sum(each.success for each in judged) / max(1, len(judged)))
+        metrics["episodes/reward"].append(sum(each.reward for each in judged) / max(1, len(judged)))
+        metrics["episodes/steps"].append(sum(len(each.turns) for each in judged) / max(1, len(judged)))
+        metrics["episodes/infrastructure"].append(float(len(generation.trajectories) - len(judged)))
+        metrics["episodes/rows"].append(float(generation.rows))
+        if self._on_generation is not None:
+            self._on_generation(generation)
+
+
+def _episodes_are_scored(**_: Any) -> list[float]:
+    """Stand in for TRL's reward function, which is never called: episodes carry their scores."""
+    raise AssertionError("rewards come from episodes")
