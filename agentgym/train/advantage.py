@@ -1,7 +1,7 @@
 """Advantage estimators: how much better than expected each episode of a group went.
 
-A group is several attempts at the same task and seed, so its members differ only in what the model sampled. Rewards are
-not divided by their standard deviation: that weighs tasks by how rarely they succeed, and with few attempts it is mostly
+A group is several attempts at the same task and seed, so its members differ only in what the model sampled. Rewards
+are not divided by their standard deviation: that weighs tasks by how rarely they succeed, and with few attempts is mostly
 noise (Z. Liu et al. 2025, "Understanding R1-Zero-like training", arXiv:2503.20783).
 """
 
@@ -21,12 +21,12 @@ Estimator = Literal["grpo", "rloo"]
 
 def group_relative(rewards: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return reward minus group mean, (G,) to (G,); sums to 0 (GRPO, arXiv:2402.03300, without the division)."""
-    return rewards - rewards.mean()
+    return np.asarray(rewards - rewards.mean())
 
 
 def leave_one_out(rewards: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return reward minus the mean of the others, (G,) to (G,), G >= 2; sums to 0 (RLOO, arXiv:2402.14740)."""
-    return (rewards - rewards.mean()) * (len(rewards) / (len(rewards) - 1))
+    return np.asarray((rewards - rewards.mean()) * (len(rewards) / (len(rewards) - 1)))
 
 
 ESTIMATORS: dict[Estimator, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {

@@ -1,13 +1,13 @@
 """GRPO on TRL, fed with episodes: one row a turn.
 
-`AgentGRPOTrainer` replaces what TRL's `GRPOTrainer` does between two optimiser steps, generating completions and scoring
+`AgentGRPOTrainer` replaces what TRL's `GRPOTrainer` does between optimiser steps, generating completions and scoring
 them, by playing groups of episodes. Loss, clipping, KL, mixed precision, LoRA, checkpoints, logging and multi-process
 code stay TRL's. What it relies on there is held by a test, so that an upgrade fails in one place:
 `_generate_and_score_completions` returns a batch that `_prepare_inputs` shuffles and cuts into ``steps_per_generation``
 slices, and `_compute_loss` reads the keys that `rows_to_batch` makes.
 
-Departs from the GRPO paper: advantages are not divided by the standard deviation; groups whose episodes all got the same
-reward give no rows.
+Departs from the GRPO paper: advantages are not divided by the standard deviation; groups whose episodes all got the
+same reward give no rows.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Generation:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Which groups are played when: a pure function of the seed and the generation, so that a resumed run repeats it."""
+    """Which groups are played when: a pure function of seed and generation, so that a resumed run repeats it."""
 
     tasks: Sequence[Task]
     groups: int

@@ -1,0 +1,1 @@
+"""Ready run configurations, addressed by name: `agentgym train quickstart`."""
