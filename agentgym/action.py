@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import operator
 import re
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal, SupportsIndex, get_args
 
 from agentgym.errors import ActionError
 
@@ -53,6 +54,7 @@ class Click(Action):
     count: int = 1
 
     def __post_init__(self) -> None:
+        _plain_integers(self)
         _check_target("click", self.element, self.x, self.y)
         if self.button not in get_args(MouseButton):
             raise ActionError(f"click: button must be one of {get_args(MouseButton)}, got {self.button!r}")
@@ -71,6 +73,7 @@ class Hover(Action):
     y: int | None = None
 
     def __post_init__(self) -> None:
+        _plain_integers(self)
         _check_target("hover", self.element, self.x, self.y)
 
 
@@ -89,6 +92,7 @@ class Drag(Action):
     to_y: int | None = None
 
     def __post_init__(self) -> None:
+        _plain_integers(self)
         _check_target("drag", self.element, self.x, self.y)
         _check_target("drag", self.to_element, self.to_x, self.to_y, prefix="to_")
 
@@ -107,6 +111,7 @@ class Scroll(Action):
     y: int | None = None
 
     def __post_init__(self) -> None:
+        _plain_integers(self)
         _check_int("scroll", "dx", self.dx, low=-MAX_PIXEL, high=MAX_PIXEL)
         _check_int("scroll", "dy", self.dy, low=-MAX_PIXEL, high=MAX_PIXEL)
         if (self.element, self.x, self.y) != (None, None, None):
@@ -137,6 +142,7 @@ class Fill(Action):
     text: str
 
     def __post_init__(self) -> None:
+        _plain_integers(self)
         _check_int("fill", "element", self.element, low=0, high=MAX_ELEMENT)
         _check_text("fill", "text", self.text)
 
@@ -167,6 +173,7 @@ class Select(Action):
     option: str
 
     def __post_init__(self) -> None:
+        _plain_integers(self)
         _check_int("select", "element", self.element, low=0, high=MAX_ELEMENT)
         _check_text("select", "option", self.option)
 
@@ -181,6 +188,7 @@ class Wait(Action):
     ms: int
 
     def __post_init__(self) -> None:
+        _plain_integers(self)
         _check_int("wait", "ms", self.ms, low=0, high=MAX_WAIT_MS)
 
 
@@ -302,6 +310,14 @@ def _literal(text: str, position: int) -> tuple[int | str, int]:
     except json.JSONDecodeError as error:
         raise ActionError(f"{_shorten(string[0])} is not a JSON string: {error.msg}.") from None
     return str(value), string.end()
+
+
+def _plain_integers(action: Action) -> None:
+    """Turn integers of other types, such as NumPy's ids from an observation, into Python's own."""
+    for field in dataclasses.fields(action):
+        value = getattr(action, field.name)
+        if isinstance(value, SupportsIndex) and not isinstance(value, int):
+            object.__setattr__(action, field.name, operator.index(value))
 
 
 def _check_target(name: str, element: object, x: object, y: object, *, prefix: str = "") -> None:

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = (
     "agentgym-cua", "gymnasium", "miniwob", "numpy", "pyarrow", "torch", "transformers", "trl", "accelerate",
-    "datasets", "ray",
+    "datasets", "ray", "plotly",
 )  # fmt: skip
 
 

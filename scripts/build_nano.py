@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet
 import torch
 from datasets import Features, IterableDataset, List, Value
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
@@ -31,7 +32,8 @@ from agentgym.nano.families import FAMILIES, generate
 from agentgym.nano.heldout import is_held_out
 from agentgym.nano.model import build_model
 from agentgym.nano.solve import accuracies
-from agentgym.nano.tokenizer import build_tokenizer, completion_ids, prompt_ids
+from agentgym.nano.tokenizer import build_tokenizer, completion_ids
+from agentgym.policy.chat import ChatEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +56,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=32, help="examples a step")
     parser.add_argument("--learning-rate", type=float, default=2e-3, help="highest one")
     parser.add_argument("--layers", type=int, default=4, help="of a new model")
-    parser.add_argument("--demonstrations", type=Path, help="Parquet or JSONL with columns prompt and completion")
+    parser.add_argument("--demonstrations", type=Path, help="file of scripts/play_demonstrations.py")
     parser.add_argument("--share", type=float, default=0.5, help="of examples taken from the demonstrations")
     parser.add_argument("--evaluate", type=int, default=100, help="synthetic examples a family")
     parser.add_argument("--threads", type=int, default=1, help="of torch")
@@ -62,43 +64,39 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def read_demonstrations(path: Path) -> list[tuple[str, str]]:
-    """Read (prompt, completion) pairs; refuses instructions of the tasks that must stay unseen."""
-    if path.suffix == ".parquet":
-        import pyarrow.parquet
-
-        rows = pyarrow.parquet.read_table(path, columns=["prompt", "completion"]).to_pylist()
-    else:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    pairs = [(row["prompt"], row["completion"]) for row in rows]
-    for prompt, _ in pairs:
-        instruction = prompt.split("\n")[0].removeprefix("Task: ")
+def read_demonstrations(path: Path) -> list[list[tuple[str, str]]]:
+    """Read (prompt, completion) pairs, grouped by task; refuses sentences of the tasks that must stay unseen."""
+    tasks: dict[str, list[tuple[str, str]]] = {}
+    for row in pyarrow.parquet.read_table(path).to_pylist():
+        instruction = row["prompt"].split("\n")[0].removeprefix("Task: ")
         if is_held_out(instruction):
             raise SystemExit(f"{path}: {instruction!r} is a held-out task's sentence. Leave that task out.")
-    if not pairs:
-        raise SystemExit(f"{path} holds no demonstrations. It needs columns prompt and completion.")
-    return pairs
+        tasks.setdefault(row["task_id"], []).append((row["prompt"], row["completion"]))
+    if not tasks:
+        raise SystemExit(f"{path} holds no demonstrations; scripts/play_demonstrations.py makes some.")
+    return list(tasks.values())
 
 
-def pairs(seed: int, demonstrations: list[tuple[str, str]], share: float) -> Iterator[tuple[str, str]]:
-    """Yield (prompt, completion) without end: synthetic ones, and ``share`` of demonstrations if there are any."""
-    rng = random.Random(seed)
+def pairs(seed: int, demonstrations: list[list[tuple[str, str]]], share: float) -> Iterator[tuple[str, str]]:
+    """Yield (prompt, completion) without end: synthetic ones, and ``share`` of demonstrations, all tasks alike."""
+    rng = random.Random(seed)  # noqa: S311 (examples, not secrets)
     for example in generate(seed):
         while demonstrations and rng.random() < share:
-            yield rng.choice(demonstrations)
+            yield rng.choice(rng.choice(demonstrations))
         yield example.message, example.completion
 
 
 def rows(
-    seed: int, batch: int, demonstrations: list[tuple[str, str]], share: float, tokenizer: Any
+    seed: int, batch: int, demonstrations: list[list[tuple[str, str]]], share: float, tokenizer: Any
 ) -> Iterator[dict[str, list[int]]]:
     """Yield tokenized examples, each run of ``batch`` of similar length, the runs in random order."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 (examples, not secrets)
     endless = pairs(seed, demonstrations, share)
+    encoder = ChatEncoder(tokenizer)
     while True:
         buffer = []
         for prompt, completion in itertools.islice(endless, batch * BUFFER):
-            left, right = prompt_ids(tokenizer, prompt), completion_ids(tokenizer, completion)
+            left, right = encoder.encode(prompt), completion_ids(tokenizer, completion)
             mask = [0] * len(left) + [1] * len(right)
             if len(mask) <= MAX_TOKENS:
                 buffer.append({"input_ids": left + right, "completion_mask": mask})

@@ -6,6 +6,7 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING, Any, get_args
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -197,3 +198,13 @@ def test_a_completion_without_a_line_is_refused() -> None:
 def test_an_action_above_the_last_line_is_thought() -> None:
     with pytest.raises(ActionError):
         parse_completion("click(1)\nthat was it")
+
+
+def test_integers_of_numpy_are_integers() -> None:
+    seven: Any = np.int64(7)
+    click = Click(element=seven)
+    assert click == Click(element=7)
+    assert format_action(click) == "click(7)"
+    true: Any = np.bool_(True)
+    with pytest.raises(ActionError):
+        Click(element=true)

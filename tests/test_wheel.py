@@ -53,6 +53,7 @@ def test_what_the_two_commands_need_is_in_the_wheel(wheel: Path) -> None:
     inside = set(zipfile.ZipFile(wheel).namelist())
     assert inside >= {
         *(f"{package}/py.typed" for package in PACKAGES),
+        "agentgym/evaluate/report.html.j2",
         "agentgym/recipes/quickstart.yaml",
         "agentgym/nano/checkpoint/config.json",
         "agentgym/nano/checkpoint/model.safetensors",

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from agentgym.registry import select_tasks
@@ -40,9 +39,10 @@ def evaluate(
         checkpoint_folder(policy)  # a wrong name is told before torch is loaded
     player = load_policy(policy) if named else load_policy(policy, temperature=temperature)
     from agentgym.evaluate.evaluation import evaluate as play
+    from agentgym.evaluate.progress import show_progress
 
-    with _progress() as progress:
-        bar = progress.add_task(policy, total=episodes * len(chosen), success=0.0)
+    total = episodes * len(chosen)
+    with show_progress(Console(stderr=True), policy, total=total, unit="episodes") as progress:
         result = play(
             chosen,
             player,
@@ -51,24 +51,32 @@ def evaluate(
             split=split,
             num_slots=sessions,
             folder=out,
-            on_progress=lambda done, _, success: progress.update(bar, completed=done, success=success),
+            on_progress=progress,
         )
     _show(result)
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
-        document: dict[str, Any] = {**result.to_json(), "versions": versions()}
-        json_file.write_text(json.dumps(document, indent=2) + "\n")
+        json_file.write_text(json.dumps(_document(result), indent=2) + "\n")
 
 
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("success {task.fields[success]:.2f}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
+def _document(result: Evaluation) -> dict[str, Any]:
+    """Return what ``--json`` writes; these keys are a promise, others of `Evaluation` may change."""
+    return {
+        "success": result.success,
+        "ci95": list(result.ci95),
+        "tasks": {
+            name: {
+                "success": task.success,
+                "ci95": list(task.ci95),
+                "episodes": task.episodes,
+                "infrastructure_failures": task.infrastructure_failures,
+                "mean_steps": task.mean_steps,
+            }
+            for name, task in result.tasks.items()
+        },
+        "steps_per_s": result.steps_per_s,
+        "versions": versions(),
+    }
 
 
 def _show(result: Evaluation) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -17,6 +18,22 @@ from agentgym.cli.report import report
 from agentgym.cli.tasks import tasks
 from agentgym.cli.train import train
 from agentgym.errors import AgentGymError
+
+INTERRUPTED = 130  # what typer exits with after Ctrl-C
+FILE_ERRORS = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EEXIST,
+    }
+)
+"""What a path that was given, or a full disk, can be the reason of; others are bugs of ours."""
 
 app = typer.Typer(
     name="agentgym",
@@ -36,17 +53,20 @@ def main() -> None:
     """Run the command line and exit."""
     try:
         app()
-    except AgentGymError as error:
-        _stop(str(error), code=1)
-    except KeyboardInterrupt:
-        _stop("Interrupted. What was finished is kept; the same command goes on from there.", code=130)
-    except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS}:
+    except SystemExit as stop:
+        if stop.code != INTERRUPTED:
             raise
-        _stop(f"Cannot write {error.filename or 'a file'}: {error.strerror}. Free some space or use --out.", code=1)
+        _stop("Interrupted. What was finished is kept: `eval --out` and `train --resume` go on from there.", INTERRUPTED)
+    except AgentGymError as error:
+        _stop(str(error), 1)
+    except OSError as error:
+        if error.errno not in FILE_ERRORS:
+            raise
+        place = error.filename or "a file"
+        _stop(f"Cannot write {place}: {error.strerror}. Free some space, or choose another place.", 1)
 
 
-def _stop(message: str, *, code: int) -> None:
+def _stop(message: str, code: int) -> NoReturn:
     """Print one message on standard error and exit."""
     print(f"agentgym: {message}", file=sys.stderr)  # noqa: T201 (the command line's own output)
     sys.exit(code)

@@ -7,31 +7,25 @@ part of a rate. With a folder, finished episodes are kept, and a run that was in
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agentgym.episode import EpisodeKey, Trajectory
 from agentgym.errors import ConfigError
 from agentgym.evaluate.interval import Interval, wilson
+from agentgym.evaluate.progress import Played
 from agentgym.registry import make_world
 from agentgym.rollout.collector import Collector, EpisodeRequest
 from agentgym.rollout.store import TrajectoryStore
 from agentgym.task import Split, Task, seed_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
-    from typing import Protocol
 
     from agentgym.policy.base import Policy
-
-    class EpisodeSource(Protocol):
-        """Whatever plays episodes: a `Collector`, or workers on a cluster."""
-
-        def collect(self, requests: Iterable[EpisodeRequest]) -> Iterator[Trajectory]:
-            """Play episodes."""
-            ...
+    from agentgym.rollout.collector import EpisodeSource
 
 
 SHARD_EPISODES = 64  # episodes that are written to disk at once
@@ -44,7 +38,11 @@ class TaskResult:
     success: float
     ci95: Interval
     episodes: int
+    """Episodes that count: played to their end, with a verdict."""
     infrastructure_failures: int
+    """Times that the machine failed an episode; most are played again and then count."""
+    unplayed: int
+    """Episodes that the machine failed every time, and that are in no rate."""
     mean_steps: float
 
     def to_json(self) -> dict[str, Any]:
@@ -62,7 +60,13 @@ class Evaluation:
     tasks: dict[str, TaskResult]
     steps: int
     """Actions taken in this process; episodes found on disk do not count."""
-    steps_per_s: float
+    seconds: float
+    """How long these took."""
+
+    @property
+    def steps_per_s(self) -> float:
+        """Actions a second; 0 where all episodes were found on disk."""
+        return self.steps / self.seconds if self.steps else 0.0
 
     @property
     def episodes(self) -> int:
@@ -71,8 +75,13 @@ class Evaluation:
 
     @property
     def infrastructure_failures(self) -> int:
-        """Episodes that the machine failed."""
+        """Times that the machine failed an episode."""
         return sum(task.infrastructure_failures for task in self.tasks.values())
+
+    @property
+    def unplayed(self) -> int:
+        """Episodes that were wanted and could not be played: no rate holds them."""
+        return sum(task.unplayed for task in self.tasks.values())
 
     def to_json(self) -> dict[str, Any]:
         """Return the evaluation as JSON types."""
@@ -80,6 +89,9 @@ class Evaluation:
             "success": self.success,
             "ci95": list(self.ci95),
             "tasks": {name: task.to_json() for name, task in self.tasks.items()},
+            "unplayed": self.unplayed,
+            "steps": self.steps,
+            "seconds": self.seconds,
             "steps_per_s": self.steps_per_s,
         }
 
@@ -101,10 +113,16 @@ class _Tally:
         self.successes += trajectory.success
         self.steps += len(trajectory.turns)
 
-    def result(self) -> TaskResult:
+    def result(self, wanted: int) -> TaskResult:
         count = max(1, self.episodes)
-        interval = wilson(self.successes, self.episodes)
-        return TaskResult(self.successes / count, interval, self.episodes, self.failures, self.steps / count)
+        return TaskResult(
+            success=self.successes / count,
+            ci95=wilson(self.successes, self.episodes),
+            episodes=self.episodes,
+            infrastructure_failures=self.failures,
+            unplayed=wanted - self.episodes,
+            mean_steps=self.steps / count,
+        )
 
 
 def evaluate(
@@ -118,7 +136,7 @@ def evaluate(
     source: EpisodeSource | None = None,
     folder: Path | None = None,
     screenshots: bool = False,
-    on_progress: Callable[[int, int, float], None] | None = None,
+    on_progress: Callable[[Played], None] | None = None,
 ) -> Evaluation:
     """Play ``episodes`` seeds of each task and return the success rates.
 
@@ -132,7 +150,7 @@ def evaluate(
         source: plays the episodes instead of a collector that is opened for the purpose.
         folder: where trajectories are kept, and looked for; None keeps none.
         screenshots: whether observations, and so trajectories, carry screenshots.
-        on_progress: called after each episode with those done, those wanted and the success rate so far.
+        on_progress: called after each episode; counts those found on disk as done.
 
     Raises:
         ConfigError: no tasks, no episodes, or tasks of different worlds.
@@ -148,9 +166,10 @@ def evaluate(
     }
     store = None if folder is None else TrajectoryStore(folder)
     for trajectory in [] if store is None else store.read():
-        if trajectory.outcome != "infrastructure" and wanted.pop(trajectory.key, None) is not None:
+        if trajectory.key in wanted:
             tallies[trajectory.key.task_id].add(trajectory)
-    total = episodes * len(tasks)
+            if trajectory.outcome != "infrastructure":
+                del wanted[trajectory.key]
     requests = [EpisodeRequest(key, task) for key, task in wanted.items()]
     played = _play(
         requests,
@@ -162,17 +181,17 @@ def evaluate(
         screenshots=screenshots,
     )
     began, steps = time.perf_counter(), 0
-    for trajectory in played:
-        tallies[trajectory.key.task_id].add(trajectory)
-        steps += len(trajectory.turns)
-        if on_progress is not None:
-            done, successes = _count(tallies)
-            on_progress(done, total, successes / max(1, done))
-    elapsed = time.perf_counter() - began
+    with closing(played):  # what was played is kept, and the world closed, also when on_progress raises
+        for trajectory in played:
+            tallies[trajectory.key.task_id].add(trajectory)
+            steps += len(trajectory.turns)
+            if on_progress is not None:
+                done, successes = _count(tallies)
+                on_progress(Played(done, successes / max(1, done), steps / (time.perf_counter() - began)))
+    seconds = time.perf_counter() - began
     done, successes = _count(tallies)
-    results = {name: tally.result() for name, tally in tallies.items()}
-    rate = steps / elapsed if steps else 0.0
-    return Evaluation(successes / max(1, done), wilson(successes, done), results, steps, rate)
+    results = {name: tally.result(episodes) for name, tally in tallies.items()}
+    return Evaluation(successes / max(1, done), wilson(successes, done), results, steps, seconds)
 
 
 def _count(tallies: dict[str, _Tally]) -> tuple[int, int]:
@@ -188,7 +207,7 @@ def _play(
     world_name: str,
     num_slots: int,
     screenshots: bool,
-) -> Iterator[Trajectory]:
+) -> Generator[Trajectory]:
     """Play what is missing, keeping it; also what was played before an interruption is kept."""
     if not requests:
         return

@@ -51,6 +51,8 @@ CLICKABLE = (
     "menuitem",
 )
 
+CLOSERS = ("Cancel", "OK", "Close", "x", "×", "Yes", "No", "Accept", "Dismiss", "Later", "Retry")  # noqa: RUF001 (as shown)
+
 
 def generate(seed: int, *, family: str | None = None) -> Iterator[Example]:
     """Yield examples without end; the same for the same seed, in every process.
@@ -182,7 +184,7 @@ def menu(lexicon: Lexicon) -> Chore:
 def dismiss(lexicon: Lexicon) -> Chore:
     """Answer a dialog with one of its buttons."""
     rng = lexicon.rng
-    names = rng.sample(("Cancel", "OK", "Close", "x", "×", "Yes", "No", "Accept", "Dismiss", "Later", "Retry"), 4)
+    names = rng.sample(CLOSERS, 4)
     buttons = [Node("button", name) for name in names[: rng.randint(1, 4)]]
     target = rng.choice(buttons)
     dialog = [Node("text", lexicon.sentence(1, 3)), Node("text", lexicon.sentence(3, 12)), *buttons]
@@ -222,7 +224,7 @@ def position(lexicon: Lexicon) -> Chore:
     names = [""] * count if role == "textbox" else lexicon.labels(count)
     groups = arrange(lexicon, [[Node(role, name)] for name in names], clutter=rng.randint(0, 3))
     nodes = [group[0] for group in groups if group[0].role == role]
-    index = rng.randrange(len(nodes))
+    index = rng.randrange(min(len(nodes), len(ORDINALS)))  # unrelated controls may add nodes of the kind
     ordinal = "last" if index == len(nodes) - 1 and rng.random() < 0.4 else rng.choice(ORDINALS[index])
     if len(nodes) == 1:
         ordinal = rng.choice(("only", "one"))

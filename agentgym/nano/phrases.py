@@ -12,8 +12,9 @@ CLICK = (
 )  # fmt: skip
 CLICK_KIND = (
     "Press the {kind} named {a}.", "Hit the {kind}, whatever it says.", "Click the {kind} called {a}, nothing else.",
-    "Tap the {kind}.", "Use the {kind} here.", "There are several {a}; press the {kind}.", "Go to the {kind} and click it.",
-    "Click on the only {kind} of this page.", "Pick the {kind} that says {a}.", "Press the {a} {kind}.",
+    "Tap the {kind}.", "Use the {kind} here.", "There are several {a}; press the {kind}.",
+    "Go to the {kind} and click it.", "Click on the only {kind} of this page.", "Pick the {kind} that says {a}.",
+    "Press the {a} {kind}.",
 )  # fmt: skip
 CLICK_TWO = (
     "First press {a}, afterwards {b}.", "Press {a}, then {b}.", "Hit {a} and after that {b}.", "Click {a} before {b}.",
@@ -37,9 +38,10 @@ CUE = (
     ". In the end click {a}.", ", then click on {a}.", " and finally press {a}.", " and {a}.",
 )  # fmt: skip
 FILL = (
-    "Put {a} in {where}.", "Write {a} into {where}.", "Type {a} in {where}.", "Fill {where} with {a}.", "Add {a} to {where}.",
-    "In {where}, write {a}.", "Set {where} to {a}.", "{where} should hold {a}.", "Type {a} into {where}.", "Key in {a} at {where}.",
-    "Use {where} and write {a}.", "Make {where} say {a}.", "Enter {a} in {where}.",
+    "Put {a} in {where}.", "Write {a} into {where}.", "Type {a} in {where}.", "Fill {where} with {a}.",
+    "Add {a} to {where}.", "In {where}, write {a}.", "Set {where} to {a}.", "{where} should hold {a}.",
+    "Type {a} into {where}.", "Key in {a} at {where}.", "Use {where} and write {a}.", "Make {where} say {a}.",
+    "Enter {a} in {where}.",
 )  # fmt: skip
 FILL_TWO = (
     "Put {a} in {la} and {b} in {lb}.", "Fill in {la} with {a} and {lb} with {b}.", "Set {la} to {a}, {lb} to {b}.",
@@ -58,21 +60,23 @@ MENU = (
 )  # fmt: skip
 DISMISS = (
     "Answer the message with {a}.", "Dismiss the notice by {a}.", "Close the box with its {a} control.",
-    "A window has opened: press {a}.", "Use {a} to leave the message.", "In the pop-up, choose {a}.", "Say {a} to the dialog.",
-    "Get rid of the pop-up with {a}.", "Reply {a}.",
+    "A window has opened: press {a}.", "Use {a} to leave the message.", "In the pop-up, choose {a}.",
+    "Say {a} to the dialog.", "Get rid of the pop-up with {a}.", "Reply {a}.",
 )  # fmt: skip
 COPY = (
-    "Copy what {a} says into the field.", "Type the text beside {a} into the box.", "Write the value of {a} in the field.",
-    "Put what stands after {a} into the box.", "Repeat the text of {a} in the input.", "The field wants the value of {a}.",
+    "Copy what {a} says into the field.", "Type the text beside {a} into the box.",
+    "Write the value of {a} in the field.", "Put what stands after {a} into the box.",
+    "Repeat the text of {a} in the input.", "The field wants the value of {a}.",
 )  # fmt: skip
 ANSWER = (
     "What is {a}?", "Tell me the value of {a}.", "What does {a} say?", "Find out {a} and answer.", "Report {a}.",
     "Answer with the text beside {a}.", "Which value has {a}?",
 )  # fmt: skip
 POSITION = (
-    "Click the {n} {kind}.", "Press the {n} {kind}.", "Use the {n} {kind} from the top.", "Go to the {n} {kind} here.",
-    "Of all these, hit the {n} {kind}.", "Tap the {n} {kind} on the page.", "Put the pointer on the {n} {kind} and click.",
-    "Click into the {n} {kind}.", "Choose the {n} {kind}.", "Focus the {n} {kind}.",
+    "Click the {n} {kind}.", "Press the {n} {kind}.", "Use the {n} {kind} from the top.",
+    "Go to the {n} {kind} here.", "Of all these, hit the {n} {kind}.", "Tap the {n} {kind} on the page.",
+    "Put the pointer on the {n} {kind} and click.", "Click into the {n} {kind}.", "Choose the {n} {kind}.",
+    "Focus the {n} {kind}.",
 )  # fmt: skip
 ORDINALS = (
     ("first", "1st", "1st"),
@@ -99,11 +103,12 @@ KINDS = {
     "heading": ("heading", "title"),
 }
 SUBMITS = (
-    "Submit", "Submit", "submit", "OK", "Ok", "Save", "Send", "Apply", "Done", "Continue", "Next", "Go", "Confirm", "Finish",
-    "Search", "Sign in", "Log in", "Register", "Add", "Update", "Okay", "Join", "Order", "Book", "Login",
+    "Submit", "Submit", "submit", "OK", "Ok", "Save", "Send", "Apply", "Done", "Continue", "Next", "Go", "Confirm",
+    "Finish", "Search", "Sign in", "Log in", "Register", "Add", "Update", "Okay", "Join", "Order", "Book", "Login",
 )  # fmt: skip
 LABELS = (
-    "Name", "First name", "Last name", "Account", "User name", "Nickname", "Email", "E-mail", "City", "Street", "Phone", "Age",
-    "Country", "Company", "Title", "Subject", "Date", "Amount", "Code", "PIN", "Note", "Comment", "Zip", "State", "Reason",
-    "user", "word", "key", "secret", "login", "pass", "Member", "Passphrase", "Address", "From", "To", "Quantity",
+    "Name", "First name", "Last name", "Account", "User name", "Nickname", "Email", "E-mail", "City", "Street",
+    "Phone", "Age", "Country", "Company", "Title", "Subject", "Date", "Amount", "Code", "PIN", "Note", "Comment",
+    "Zip", "State", "Reason", "user", "word", "key", "secret", "login", "pass", "Member", "Passphrase", "Address",
+    "From", "To", "Quantity",
 )  # fmt: skip

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from agentgym.action import parse_completion
 from agentgym.errors import ActionError
-from agentgym.nano.tokenizer import prompt_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,33 +18,15 @@ if TYPE_CHECKING:
 MAX_NEW_TOKENS = 96  # a label and an action with a long text
 
 
-def answers(
-    model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, messages: Sequence[str], *, batch: int = 64
-) -> list[str]:
+def answers(model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, messages: Sequence[str]) -> list[str]:
     """Return the greedy completion of every user message, in order."""
-    import torch
+    from agentgym.policy.transformers import TransformersPolicy
 
-    prompts = [prompt_ids(tokenizer, message) for message in messages]
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    texts = [""] * len(prompts)
-    for start in range(0, len(order), batch):
-        rows = order[start : start + batch]
-        width = max(len(prompts[i]) for i in rows)
-        pads = [width - len(prompts[i]) for i in rows]
-        ids = torch.tensor([[tokenizer.pad_token_id] * pad + prompts[i] for i, pad in zip(rows, pads, strict=True)])
-        mask = torch.tensor([[0] * pad + [1] * (width - pad) for pad in pads])  # (B, T)
-        with torch.inference_mode():
-            found = model.generate(
-                input_ids=ids,
-                attention_mask=mask,
-                do_sample=False,
-                max_new_tokens=MAX_NEW_TOKENS,
-                pad_token_id=tokenizer.pad_token_id,
-                eos_token_id=tokenizer.eos_token_id,
-            )
-        for i, row in zip(rows, found[:, width:], strict=True):
-            texts[i] = tokenizer.decode(row, skip_special_tokens=True)
-    return texts
+    policy = TransformersPolicy(model, tokenizer, temperature=0.0, max_new_tokens=MAX_NEW_TOKENS)
+    order = sorted(range(len(messages)), key=lambda index: len(messages[index]))  # so that little is padded
+    completions = policy.answer([messages[index] for index in order])
+    texts = dict(zip(order, (each.text for each in completions), strict=True))
+    return [texts[index] for index in range(len(messages))]
 
 
 def is_right(example: Example, text: str) -> bool:

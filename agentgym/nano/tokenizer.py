@@ -4,7 +4,7 @@ A label that is one token is matched in one step, and so is ``[12]``: every numb
 (``" [``, ``]\n``) is a token. Nothing is lost: ``decode(encode(text)) == text`` for every string that has a UTF-8
 form.
 
-Special tokens cannot come from a page as long as page text is encoded by `prompt_ids`, or with
+Special tokens cannot come from a page as long as its text is encoded by `agentgym.policy.chat.ChatEncoder`, or with
 ``split_special_tokens=True``. Text given to ``apply_chat_template(tokenize=True)`` has no such protection: the
 tokenizer then cannot tell the template's ``<|im_end|>`` from a page's.
 """
@@ -34,12 +34,13 @@ CHAT_TEMPLATE = (
 )
 
 PUNCTUATION = (
-    '" [', "]\n", ' "', '("', "(", ")", '")', ', "', '", "', " [", "] ", ': "', ":\n", ": ", " ; ", ", ", ". ", '".', '")\n',
-    '" ', '", ', "' ", " '", "', '", "'.", ".\n", '.\n', '" "', "; ", "! ", "? ", '?" [', '!" [', '." [', ':" [', ' (',
-    ") ", '"\n', "'\n", " - ", " #", "#", ", '", "'s", "://", "...", '...\n', '...." [', '..." [', '"" [', ' "" [', '"[',
-    '")', '").', "),", "). ", "--", " -> ", " & ", " / ", " + ", " = ", ' "#', '" + "', "\n\n", "?\n", "!\n", '".\n', "'.\n",
-    ')" [', " $", "$", "%", '%" [', '","', '":"', "=\"", "'\" [", '("")', '()', '")  ; ', ') ; ', '") ; ',
-    '" [', '"', '".  ', '"?', '"? ', '": ', '" - ', ' – ', '“', '”', '’', '…', '×', '→', '✕', '•', '£', '€',
+    '" [', "]\n", ' "', '("', "(", ")", '")', ', "', '", "', " [", "] ", ': "', ":\n", ": ", " ; ", ", ", ". ", '".',
+    '")\n', '" ', '", ', "' ", " '", "', '", "'.", ".\n", '.\n', '" "', "; ", "! ", "? ", '?" [', '!" [', '." [',
+    ':" [', ' (', ") ", '"\n', "'\n", " - ", " #", "#", ", '", "'s", "://", "...", '...\n', '...." [', '..." [',
+    '"" [', ' "" [', '"[', '")', '").', "),", "). ", "--", " -> ", " & ", " / ", " + ", " = ", ' "#', '" + "', "\n\n",
+    "?\n", "!\n", '".\n', "'.\n", ')" [', " $", "$", "%", '%" [', '","', '":"', "=\"", "'\" [", '("")', '()',
+    '")  ; ', ') ; ', '") ; ', '" [', '"', '".  ', '"?', '"? ', '": ', '" - ', ' – ', '“', '”', '’', '…', '×', '→',
+    '✕', '•', '£', '€',
 )  # fmt: skip
 MAX_PIECE = 4  # letters of a piece of an unlisted word
 
@@ -72,14 +73,6 @@ def encode_text(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
     """Encode text that is not trusted: a special token written in it becomes plain characters."""
     ids: list[int] = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
     return ids
-
-
-def prompt_ids(tokenizer: PreTrainedTokenizerFast, message: str) -> list[int]:
-    """Encode one user message and the opening of the answer, as the chat template writes them."""
-    start, end = tokenizer.convert_tokens_to_ids([START, END])
-    opening, closing = encode_text(tokenizer, "user\n"), encode_text(tokenizer, "\n")
-    answer = encode_text(tokenizer, "assistant\n")
-    return [start, *opening, *encode_text(tokenizer, message), end, *closing, start, *answer]
 
 
 def completion_ids(tokenizer: PreTrainedTokenizerFast, completion: str) -> list[int]:

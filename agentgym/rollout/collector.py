@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from agentgym.action import Action, format_action, parse_completion
 from agentgym.episode import EpisodeKey, Outcome, Trajectory, Turn
@@ -49,6 +49,16 @@ class CollectorStats:
     """Seconds spent in the world."""
     policy_s: float = 0.0
     """Seconds spent in the policy."""
+
+
+class EpisodeSource(Protocol):
+    """Whatever plays episodes: a `Collector` in this process, or rollout workers."""
+
+    stats: CollectorStats
+
+    def collect(self, requests: Iterable[EpisodeRequest]) -> Iterator[Trajectory]:
+        """Play every request; yield each trajectory when its episode ends."""
+        ...
 
 
 @dataclass
@@ -101,21 +111,25 @@ class Collector:
         again: deque[EpisodeRequest] = deque()
         failures: dict[EpisodeKey, int] = {}
         running: dict[int, _Episode] = {}
-        while True:
-            ended = list(self._fill(running, again, waiting))
-            if not running and not ended:
-                return
-            if running:
-                ended += self._turn(running)
-            for request, trajectory in ended:
-                self.policy.forget(request.key)
-                self.stats.episodes += 1
-                if trajectory.outcome == "infrastructure":
-                    self.stats.infrastructure_failures += 1
-                    failures[request.key] = failures.get(request.key, 0) + 1
-                    if failures[request.key] <= self._retries:
-                        again.append(request)
-                yield trajectory
+        try:
+            while True:
+                ended = list(self._fill(running, again, waiting))
+                if not running and not ended:
+                    return
+                if running:
+                    ended += self._turn(running)
+                for request, trajectory in ended:
+                    self.policy.forget(request.key)
+                    self.stats.episodes += 1
+                    if trajectory.outcome == "infrastructure":
+                        self.stats.infrastructure_failures += 1
+                        failures[request.key] = failures.get(request.key, 0) + 1
+                        if failures[request.key] <= self._retries:
+                            again.append(request)
+                yield from (trajectory for _, trajectory in ended)
+        finally:  # also when the caller wants no more, or something raises
+            for episode in running.values():
+                self.policy.forget(episode.request.key)
 
     def _fill(
         self, running: dict[int, _Episode], again: deque[EpisodeRequest], waiting: Iterator[EpisodeRequest]

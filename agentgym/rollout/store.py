@@ -1,9 +1,9 @@
 """Trajectories on disk: Parquet shards and image files.
 
 A folder holds ``trajectories-NNNNN.parquet``, one row a turn, and ``images/``, the screenshots as PNG named by their
-content. Shards are written aside and renamed, so that a shard that is there is whole. They read back as trajectories,
-and with ``datasets.load_dataset("parquet", data_files="…/*.parquet")``. An episode without turns, which only a failed
-machine leaves, is one row with ``turn`` -1.
+content. Shards are written aside and get their name when they are whole; several processes may append to one folder.
+They read back as trajectories, and with ``datasets.load_dataset("parquet", data_files="…/*.parquet")``. An episode
+without turns, which only a failed machine leaves, is one row with ``turn`` -1.
 """
 
 from __future__ import annotations
@@ -11,19 +11,21 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from agentgym.episode import EpisodeKey, Trajectory, Turn
+from agentgym.episode import EpisodeKey, Outcome, Trajectory, Turn
 from agentgym.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -50,6 +52,9 @@ SCHEMA = pa.schema(
         ("screenshot", pa.string()),
     ]
 )
+OPTIONAL = frozenset({"score", "screenshot"})  # columns that may be null
+TURN = SCHEMA.names[SCHEMA.names.index("turn") + 1 :]  # columns of a turn, null where an episode has none
+SHARD = re.compile(r"trajectories-(\d+)\.parquet")
 
 
 class TrajectoryStore:
@@ -73,8 +78,7 @@ class TrajectoryStore:
         try:
             (self.folder / "images").mkdir(parents=True, exist_ok=True)
             rows = [row for trajectory in trajectories for row in self._rows(trajectory)]
-            number = 1 + max((int(path.stem.rpartition("-")[2]) for path in self.shards()), default=-1)
-            self._write(pa.Table.from_pylist(rows, schema=SCHEMA), self.folder / f"trajectories-{number:05d}.parquet")
+            self._write_shard(pa.Table.from_pylist(rows, schema=SCHEMA))
         except OSError as error:
             raise StoreError(
                 f"Trajectories cannot be written to {self.folder}: {error.strerror or error}. "
@@ -83,7 +87,12 @@ class TrajectoryStore:
 
     def shards(self) -> list[Path]:
         """Return the shards in the order of their writing."""
-        return sorted(self.folder.glob("trajectories-*.parquet"))
+        return [path for _, path in self._numbered()]
+
+    def truncate(self, shards: int) -> None:
+        """Keep the first so many shards and remove the others; images stay."""
+        for path in self.shards()[shards:]:
+            path.unlink()
 
     def read(self) -> Iterator[Trajectory]:
         """Yield all trajectories in the order of their writing, with their screenshots.
@@ -92,20 +101,18 @@ class TrajectoryStore:
             StoreError: a shard or an image is corrupt; the message names it.
         """
         for path in self.shards():
-            try:
-                rows = pq.read_table(path, schema=SCHEMA).to_pylist()
-            except (OSError, pa.ArrowException) as error:
-                raise StoreError(
-                    f"{path} is not a readable trajectory file: {error}. Remove it; the other files are independent."
-                ) from error
             episode: list[dict[str, Any]] = []
-            for row in rows:
+            for row in _read_rows(path):
                 if episode and row["turn"] <= 0:
                     yield self._trajectory(episode)
                     episode = []
                 episode.append(row)
             if episode:
                 yield self._trajectory(episode)
+
+    def _numbered(self) -> list[tuple[int, Path]]:
+        found = [(SHARD.fullmatch(path.name), path) for path in self.folder.glob("trajectories-*.parquet")]
+        return sorted((int(match[1]), path) for match, path in found if match)
 
     def _rows(self, trajectory: Trajectory) -> Iterator[dict[str, Any]]:
         key = trajectory.key
@@ -114,10 +121,10 @@ class TrajectoryStore:
             "task_id": key.task_id,
             "seed": key.seed,
             "attempt": key.attempt,
-            "instruction": trajectory.instruction,
+            "instruction": _text(trajectory.instruction),
             "outcome": trajectory.outcome,
             "score": trajectory.score,
-            "reason": trajectory.reason,
+            "reason": _text(trajectory.reason),
             "penalty": trajectory.penalty,
             "policy_version": trajectory.policy_version,
         }
@@ -127,10 +134,10 @@ class TrajectoryStore:
             yield {
                 **episode,
                 "turn": number,
-                "prompt": turn.prompt,
-                "completion": turn.completion,
+                "prompt": _text(turn.prompt),
+                "completion": _text(turn.completion),
                 "action": turn.action,
-                "error": turn.error,
+                "error": _text(turn.error),
                 "prompt_ids": turn.prompt_ids,
                 "completion_ids": turn.completion_ids,
                 "logprobs": turn.logprobs,
@@ -145,18 +152,16 @@ class TrajectoryStore:
         name = f"images/{hashlib.sha256(content).hexdigest()[:24]}.png"
         path = self.folder / name
         if not path.exists():
-            aside = path.with_suffix(f".{os.getpid()}.tmp")
-            aside.write_bytes(content)
-            aside.rename(path)
+            _write_aside(path, lambda aside: aside.write_bytes(content), replace=True)
         return name
 
-    def _write(self, table: pa.Table, path: Path) -> None:
-        aside = path.with_suffix(f".{os.getpid()}.tmp")
-        try:
-            pq.write_table(table, aside)
-            aside.rename(path)
-        finally:
-            aside.unlink(missing_ok=True)
+    def _write_shard(self, table: pa.Table) -> None:
+        """Write a table under the next number that no other process has taken meanwhile."""
+        numbered = self._numbered()
+        for number in count(numbered[-1][0] + 1 if numbered else 0):
+            path = self.folder / f"trajectories-{number:05d}.parquet"
+            if _write_aside(path, lambda aside: pq.write_table(table, aside, write_page_checksum=True)):
+                return
 
     def _trajectory(self, rows: list[dict[str, Any]]) -> Trajectory:
         first = rows[0]
@@ -184,10 +189,62 @@ class TrajectoryStore:
         )
 
     def _read_image(self, name: str) -> NDArray[np.uint8]:
-        """Read an image; the name comes from a file, so only its last part is believed."""
+        """Read an image; the name comes from a file, so only its last part is believed, and only PNG is decoded."""
         path = self.folder / "images" / Path(name).name
         try:
-            with Image.open(path) as image:
+            with Image.open(path, formats=["PNG"]) as image:
                 return np.asarray(image.convert("RGB"))
-        except OSError as error:
-            raise StoreError(f"{path} is not a readable image: {error}.") from error
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # Pillow's ways to say so
+            raise StoreError(f"{path} is not a readable image: {error}. Take it from a copy of the folder.") from error
+
+
+def _read_rows(path: Path) -> list[dict[str, Any]]:
+    """Read a shard; what is returned are rows that a store writes."""
+    try:
+        table = pq.read_table(path, schema=SCHEMA, page_checksum_verification=True)
+        rows: list[dict[str, Any]] = table.to_pylist()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise _unreadable(path, str(error)) from error
+    for row in rows:
+        empty = OPTIONAL.union(TURN if row["turn"] == -1 else ())
+        lacking = [name for name, value in row.items() if value is None and name not in empty]
+        if lacking:
+            raise _unreadable(path, f"column {lacking[0]} is empty or missing")
+        if row["outcome"] not in get_args(Outcome) or (row["score"] is None) != (row["outcome"] == "infrastructure"):
+            raise _unreadable(path, f"outcome {row['outcome']!r} with score {row['score']}")
+    return rows
+
+
+def _unreadable(path: Path, reason: str) -> StoreError:
+    return StoreError(f"{path} is not a readable trajectory file: {reason}. Remove it; the others are independent.")
+
+
+def _write_aside(path: Path, write: Callable[[Path], object], *, replace: bool = False) -> bool:
+    """Write a file under another name, then give it its own; False if that is taken and not to be replaced."""
+    aside = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        write(aside)
+        return _rename(aside, path) if replace else _claim(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _rename(aside: Path, path: Path) -> bool:
+    aside.rename(path)
+    return True
+
+
+def _claim(aside: Path, path: Path) -> bool:
+    """Give a file a name unless there is such a file, which renaming would replace."""
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links: two writers at the same moment may meet here
+        return not path.exists() and _rename(aside, path)
+    return True
+
+
+def _text(text: str) -> str:
+    """Replace halves of surrogate pairs, which a model's answer may hold and no file can."""
+    return text.encode("utf-8", "replace").decode()

@@ -1,8 +1,8 @@
 """Advantage estimators: how much better than expected each episode of a group went.
 
 A group is several attempts at the same task and seed, so its members differ only in what the model sampled. Rewards
-are not divided by their standard deviation: that weighs tasks by how rarely they succeed, and with few attempts is mostly
-noise (Z. Liu et al. 2025, "Understanding R1-Zero-like training", arXiv:2503.20783).
+are not divided by their standard deviation: that weighs tasks by how rarely they succeed, and with few attempts is
+mostly noise (Z. Liu et al. 2025, "Understanding R1-Zero-like training", arXiv:2503.20783).
 """
 
 from __future__ import annotations

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import typing
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from agentgym.errors import ConfigError, MissingDependencyError, unknown_name
 from agentgym.train.advantage import Estimator
@@ -33,9 +34,9 @@ class EvaluationConfig(Section):
 
     episodes: Count = 40
     """Episodes a task, on test seeds."""
-    temperature: float = Field(0.0, ge=0)
+    temperature: float = Field(default=0.0, ge=0)
     """Of sampling; 0 is greedy. The same before and after."""
-    shown: int = Field(2, ge=0)
+    shown: int = Field(default=2, ge=0)
     """Episodes a task that are played once more with screenshots, for the report."""
 
 
@@ -61,29 +62,29 @@ class TrainConfig(Section):
     """Task ids and suite names."""
     out: Path | None = None
     """Folder of the run; runs/NAME where not given."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     """Of the schedule of tasks and of sampling."""
     generations: Count = 50
     """Rounds of playing and learning."""
     groups: Count = 10
     """Groups of episodes a generation; tasks take turns."""
-    group_size: int = Field(8, ge=2)
+    group_size: int = Field(default=8, ge=2)
     """Attempts at the same task and seed in a group."""
     sessions: Count = 16
     """Sessions that are open at once, in all workers together."""
-    temperature: float = Field(1.0, gt=0)
+    temperature: float = Field(default=1.0, gt=0)
     """Of sampling while training."""
     max_new_tokens: Count = 48
     """Tokens of a completion at most."""
-    malformed_penalty: float = Field(0.05, ge=0)
+    malformed_penalty: float = Field(default=0.05, ge=0)
     """Subtracted from an episode's reward for each completion that is no action."""
     estimator: Estimator = "grpo"
     """How advantages are computed: grpo (minus group mean) or rloo (minus mean of the others)."""
     checkpoint_every: Count = 10
     """Generations between checkpoints."""
-    max_minutes: float | None = Field(None, gt=0)
+    max_minutes: float | None = Field(default=None, gt=0)
     """Training stops cleanly after so many minutes; None for no limit."""
-    threads: int | None = Field(None, ge=1)
+    threads: int | None = Field(default=None, ge=1)
     """PyTorch threads; None for one less than the cores, which leaves one to the browser."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """How the model is scored before and after."""
@@ -133,8 +134,7 @@ def load_config(name: str, overrides: list[str]) -> TrainConfig:
         config = TrainConfig.model_validate(document)
     except ValidationError as error:
         raise ConfigError(_explain(error)) from error
-    _check_grpo(config.grpo)
-    return config
+    return config.model_copy(update={"grpo": _grpo_settings(config.grpo)})
 
 
 def _override(document: dict[str, Any], override: str) -> None:
@@ -181,25 +181,60 @@ def _nearest(path: str, known: list[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
-OURS = frozenset({"output_dir", "max_steps", "num_generations", "seed", "generation_batch_size", "save_steps"})
+OURS = frozenset(
+    {
+        "output_dir",
+        "max_steps",
+        "per_device_train_batch_size",
+        "num_generations",
+        "generation_batch_size",
+        "temperature",
+        "max_completion_length",
+        "seed",
+        "logging_steps",
+        "save_strategy",
+        "save_steps",
+        "save_total_limit",
+        "disable_tqdm",
+    }
+)
+"""Fields of TRL's GRPOConfig that follow from keys of the run."""
 
 
-def _check_grpo(settings: dict[str, Any]) -> None:
-    """Check the keys that are passed to TRL, so that a mistyped one is told before anything starts."""
+def _grpo_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Check the keys that are passed to TRL, so that a mistyped one is told before anything starts.
+
+    Returns:
+        The settings with values of the types that TRL declares: YAML reads ``1e-4`` as text.
+    """
     if not settings:
-        return
+        return settings
     known = _grpo_fields()
-    for key in settings:
+    typed = {}
+    for key, value in settings.items():
         if key in OURS:
-            raise ConfigError(f"grpo.{key} is set by the run itself; see generations, group_size, seed and out.")
+            raise ConfigError(
+                f"grpo.{key} is set by the run itself; see generations, group_size, temperature, max_new_tokens, "
+                "checkpoint_every, seed and out."
+            )
         if key not in known:
             raise ConfigError(f"Unknown key 'grpo.{key}'.{_nearest(key, list(known))} It is not in TRL's GRPOConfig.")
+        try:
+            typed[key] = TypeAdapter(known[key]).validate_python(value)
+        except ValidationError as error:
+            problem = error.errors()[-1]["msg"]
+            raise ConfigError(f"grpo.{key}: {problem}, got {value!r}.") from error
+    return typed
 
 
 @cache
-def _grpo_fields() -> frozenset[str]:
+def _grpo_fields() -> dict[str, Any]:
+    """Return the types of TRL's fields by name."""
     try:
         from trl import GRPOConfig
-    except ImportError as error:
-        raise MissingDependencyError("Training needs trl and torch: `pip install 'agentgym-cua[train]'`.") from error
-    return frozenset(field.name for field in dataclasses.fields(GRPOConfig))
+    except (ImportError, RuntimeError) as error:  # transformers wraps what its modules raise while they load
+        raise MissingDependencyError(
+            f"Training needs more packages: {error}. Run `pip install 'agentgym-cua[train]'`."
+        ) from error
+    types = typing.get_type_hints(GRPOConfig)
+    return {field.name: types[field.name] for field in dataclasses.fields(GRPOConfig)}

@@ -29,7 +29,7 @@ from agentgym.train.rows import MIN_ADVANTAGE, Row, rows_to_batch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from agentgym.evaluate.evaluation import EpisodeSource
+    from agentgym.rollout.collector import EpisodeSource
     from agentgym.task import Task
 
 
@@ -156,7 +156,22 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         rows = groups.rows(self._estimator)
         batch = rows_to_batch(rows, pad_id=self.processing_class.pad_token_id, multiple=self.args.steps_per_generation)
         self._note(Generation(index, tuple(trajectories), len(rows), time.perf_counter() - began))
-        return {key: value.to(self.accelerator.device) for key, value in batch.items()}
+        batch = {key: value.to(self.accelerator.device) for key, value in batch.items()}
+        if self.beta:
+            batch["ref_per_token_logps"] = self._reference_logps(batch)
+        return batch
+
+    def _reference_logps(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Return the reference model's log-probabilities of the sampled tokens, (N, C), for TRL's KL term."""
+        with torch.no_grad():
+            logprobs, _, _ = self._get_per_token_logps_and_entropies(
+                self.ref_model,
+                torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1),
+                torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1),
+                batch["completion_ids"].size(1),
+                batch_size=self.args.per_device_train_batch_size,
+            )
+        return logprobs  # type: ignore[no-any-return]  # TRL is not typed
 
     def _note(self, generation: Generation) -> None:
         judged = generation.judged

@@ -1,0 +1,182 @@
+"""The folder of a training run: what is where, written so that an interruption loses nothing that was finished.
+
+config.yaml              the whole configuration
+before.json, after.json  the two scorings
+progress.jsonl           one line a generation
+trajectories/            before, train, after, shown-before, shown-after: trajectory stores
+checkpoints/             checkpoint-N (optimiser steps; for --resume) and final
+metrics/                 TensorBoard
+summary.json, report.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from agentgym.errors import ConfigError, StoreError
+from agentgym.rollout.store import TrajectoryStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agentgym.train.config import TrainConfig
+
+MAY_CHANGE = frozenset({"max_minutes", "threads", "ray", "sessions", "checkpoint_every", "out", "name"})
+"""Keys that may differ when a run is resumed: they say where and how long it runs, not what it learns."""
+
+
+class RunFolder:
+    """Paths, and reading and writing of what a run keeps.
+
+    Args:
+        path: of the folder; made when something is written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        self.final = self.checkpoints / "final"
+        self.metrics = path / "metrics"
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
+    def store(self, name: str) -> TrajectoryStore:
+        """Return the trajectory store of one part of the run."""
+        return TrajectoryStore(self.path / "trajectories" / name)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its end."""
+        return (self.path / "summary.json").exists()
+
+    def begin(self, config: TrainConfig) -> Path | None:
+        """Start a new run; an earlier one moves aside.
+
+        Returns:
+            Where the earlier run is now; None if there was none.
+
+        Raises:
+            ConfigError: the folder is something else.
+        """
+        moved = None
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            if not (self.path / "config.yaml").is_file():
+                raise ConfigError(f"out: {self.path} exists and is not a run's folder. Choose another one.")
+            moved = _free_name(self.path)
+            self.path.rename(moved)
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._save_config(config)
+        return moved
+
+    def resume(self, config: TrainConfig) -> None:
+        """Check that a run is there and that it is the same one.
+
+        Raises:
+            ConfigError: there is none, or a key that says what is learnt differs.
+        """
+        path = self.path / "config.yaml"
+        if not path.is_file():
+            raise ConfigError(f"There is no run to resume in {self.path}. Leave out --resume to start one.")
+        try:
+            before = yaml.safe_load(path.read_text())
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} is not readable: {error}. Leave out --resume to start anew.") from error
+        now = config.model_dump(mode="json")
+        if not isinstance(before, dict):
+            raise ConfigError(f"{path} holds no configuration. Leave out --resume to start anew.")
+        for key in sorted(set(now) - MAY_CHANGE):
+            if before.get(key) != now[key]:
+                raise ConfigError(
+                    f"{key}: the run in {self.path} has {before.get(key)!r}, now it is {now[key]!r}. "
+                    "Resume with the same value, or start anew without --resume or in another folder."
+                )
+        self._save_config(config)
+
+    def read_json(self, name: str) -> dict[str, Any] | None:
+        """Return a JSON file's object, or None where there is no such file.
+
+        Raises:
+            StoreError: it is not JSON.
+        """
+        path = self.path / name
+        if not path.exists():
+            return None
+        try:
+            document: dict[str, Any] = json.loads(path.read_text())
+        except ValueError as error:
+            raise StoreError(f"{path} is not readable JSON: {error}. Remove it to have it made again.") from error
+        return document
+
+    def write_json(self, name: str, document: dict[str, Any]) -> None:
+        """Write a JSON file; it is whole or not there."""
+        self._write(self.path / name, json.dumps(document, indent=2) + "\n")
+
+    def read_progress(self) -> list[dict[str, Any]]:
+        """Return the generations' lines; a last one that was cut off by a crash is left out."""
+        path = self.path / "progress.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        found = []
+        for line in lines:
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                break
+        return found
+
+    def append_progress(self, line: dict[str, Any]) -> None:
+        """Add a generation's line."""
+        with (self.path / "progress.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def write_progress(self, lines: list[dict[str, Any]]) -> None:
+        """Replace all generations' lines."""
+        self._write(self.path / "progress.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+
+    def rewind(self, generations: int) -> None:
+        """Forget what was played after the first so many generations: it will be played again."""
+        self.write_progress(self.read_progress()[:generations])
+        self.store("train").truncate(generations)
+
+    def last_checkpoint(self) -> Path | None:
+        """Return the newest checkpoint that was written to its end, or None."""
+        found = [
+            (int(match[1]), path)
+            for path in self.checkpoints.glob("checkpoint-*")
+            if (match := re.fullmatch(r"checkpoint-(\d+)", path.name)) and _is_whole(path)
+        ]
+        return max(found)[1] if found else None
+
+    def _save_config(self, config: TrainConfig) -> None:
+        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        self._write(self.path / "config.yaml", text)
+
+    @staticmethod
+    def _write(path: Path, text: str) -> None:
+        aside = path.with_suffix(path.suffix + ".tmp")
+        try:
+            aside.write_text(text)
+            aside.rename(path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether a checkpoint was written to its end: the trainer's state is its last file."""
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _free_name(path: Path) -> Path:
+    """Return the first of PATH.1, PATH.2, … that is free."""
+    number = 1
+    while (found := path.with_name(f"{path.name}.{number}")).exists():
+        number += 1
+    return found

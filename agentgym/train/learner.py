@@ -1,0 +1,289 @@
+"""The learner of a run: the model, who plays with it, TRL's trainer, and what is noted of each generation."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections import defaultdict
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import torch
+import transformers
+from trl import GRPOConfig
+
+from agentgym.errors import ConfigError, InfrastructureError
+from agentgym.evaluate.progress import Played, show_progress
+from agentgym.policy.loading import checkpoint_folder
+from agentgym.policy.transformers import TransformersPolicy
+from agentgym.registry import make_world
+from agentgym.rollout.collector import Collector, CollectorStats
+from agentgym.rollout.workers import RayCollector
+from agentgym.train.memory import MemoryWatch
+from agentgym.train.trainer import AgentGRPOTrainer, Generation, Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from rich.console import Console
+
+    from agentgym.rollout.collector import EpisodeSource
+    from agentgym.task import Task
+    from agentgym.train.config import TrainConfig
+    from agentgym.train.folder import RunFolder
+
+FAILED_SHARE = 0.5  # a generation in which the machine failed more of the episodes ends the run
+KEPT_CHECKPOINTS = 3
+
+
+class Learner:
+    """A model that is scored and trained.
+
+    Args:
+        config: of the run.
+        folder: of the run; a model that was trained to the end is taken from there.
+        tasks: what is played, of one world.
+        console: where progress is shown.
+
+    Raises:
+        CheckpointError: the model cannot be loaded.
+    """
+
+    def __init__(self, config: TrainConfig, folder: RunFolder, tasks: Sequence[Task], console: Console) -> None:
+        transformers.logging.set_verbosity_error()  # progress is ours; what goes wrong still raises
+        transformers.logging.disable_progress_bar()
+        torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.folder = folder
+        self.tasks = tasks
+        self.memory = MemoryWatch()
+        self._console = console
+        self._trained = (folder.final / "config.json").is_file()
+        self._checkpoint = folder.final if self._trained else checkpoint_folder(config.model)
+        self._player = TransformersPolicy.from_pretrained(
+            self._checkpoint, temperature=config.temperature, max_new_tokens=config.max_new_tokens
+        )
+        self.scorer = TransformersPolicy(
+            self._player.model,
+            self._player.tokenizer,
+            temperature=config.evaluation.temperature,
+            max_new_tokens=config.max_new_tokens,
+        )
+
+    @contextmanager
+    def episode_source(self, *, screenshots: bool) -> Iterator[EpisodeSource]:
+        """Open what plays the episodes of a scoring."""
+        with ExitStack() as stack:
+            yield self._open(stack, self.scorer, screenshots=screenshots)
+
+    def train(self) -> None:
+        """Train to the end, from the last checkpoint if there is one, and save the final model.
+
+        Raises:
+            ConfigError: TRL refuses the settings under ``grpo``.
+            InfrastructureError: the machine failed most episodes of a generation.
+        """
+        if self._trained:
+            return
+        config, folder = self.config, self.folder
+        args = grpo_arguments(config, folder)
+        per_generation = args.steps_per_generation * args.num_iterations // args.gradient_accumulation_steps
+        checkpoint = folder.last_checkpoint()
+        folder.rewind(0 if checkpoint is None else int(checkpoint.name.rpartition("-")[2]) // per_generation)
+        total = config.generations * config.groups * config.group_size
+        with ExitStack() as stack:
+            source = self._open(stack, self._player, screenshots=False)
+            progress = stack.enter_context(show_progress(self._console, "training", total=total, unit="episodes"))
+            journal = _Journal(self, source, progress)
+            with mock.patch.dict(os.environ, TENSORBOARD_LOGGING_DIR=str(folder.metrics)):
+                trainer = AgentGRPOTrainer(
+                    model=self._player.model,
+                    processing_class=self._player.tokenizer,
+                    args=args,
+                    source=source,
+                    schedule=Schedule(self.tasks, config.groups, config.group_size, config.seed),
+                    estimator=config.estimator,
+                    on_generation=journal.note,
+                    before_collect=lambda index: self._publish(source, index),
+                    callbacks=[_TimeLimit(config.max_minutes, per_generation)],
+                )
+            trainer.remove_callback(transformers.PrinterCallback)
+            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+            journal.end()
+            aside = folder.final.with_name("final.tmp")
+            trainer.save_model(str(aside))
+            aside.rename(folder.final)  # whole or not there: it says that training has ended
+        self._trained = True
+
+    def _open(self, stack: ExitStack, policy: TransformersPolicy, *, screenshots: bool) -> EpisodeSource:
+        config, name = self.config, self.tasks[0].world
+        if not config.ray.enabled:
+            world = stack.enter_context(make_world(name, num_slots=config.sessions, screenshot=screenshots))
+            return Collector(world, policy, malformed_penalty=config.malformed_penalty)
+        workers = stack.enter_context(
+            RayCollector(
+                name,
+                self._checkpoint,
+                workers=config.ray.workers,
+                sessions=config.sessions,
+                address=config.ray.address,
+                malformed_penalty=config.malformed_penalty,
+                temperature=policy.temperature,
+                max_new_tokens=config.max_new_tokens,
+                screenshots=screenshots,
+            )
+        )
+        self._publish(workers, policy.version)  # the model may have been trained since it was loaded
+        return workers
+
+    def _publish(self, source: EpisodeSource, version: int) -> None:
+        """Give the players the newest weights; those in this process have them already."""
+        self._player.version = version
+        if isinstance(source, RayCollector):
+            source.publish(self._player.model.state_dict(), version)
+            source.seed(self.config.seed)
+
+
+def grpo_arguments(config: TrainConfig, folder: RunFolder) -> GRPOConfig:
+    """Return TRL's configuration: ours where the run decides, the user's everywhere else.
+
+    Raises:
+        ConfigError: TRL refuses a setting, or a generation does not end with an optimiser step.
+    """
+    settings = {
+        "steps_per_generation": 1,
+        "gradient_accumulation_steps": 1,
+        "num_iterations": 1,
+        "report_to": ["tensorboard"],
+        "activation_checkpointing": False,  # it switches the KV cache off while the model plays
+        "bf16": torch.accelerator.is_available(),
+        "use_cpu": not torch.accelerator.is_available(),
+        "dataloader_pin_memory": False,  # TRL's data set is a stand-in, see the trainer
+        **config.grpo,
+    }
+    slices = settings["steps_per_generation"] * settings["num_iterations"]
+    if slices % settings["gradient_accumulation_steps"]:
+        raise ConfigError(
+            f"grpo: steps_per_generation * num_iterations ({slices}) must be a multiple of "
+            f"gradient_accumulation_steps ({settings['gradient_accumulation_steps']})."
+        )
+    per_generation = slices // settings["gradient_accumulation_steps"]
+    try:
+        return GRPOConfig(
+            **settings,
+            output_dir=str(folder.checkpoints),
+            max_steps=config.generations * per_generation,
+            per_device_train_batch_size=config.group_size,
+            num_generations=config.group_size,
+            temperature=config.temperature,
+            max_completion_length=config.max_new_tokens,
+            seed=config.seed,
+            logging_steps=per_generation,
+            save_strategy="steps",
+            save_steps=config.checkpoint_every * per_generation,
+            save_total_limit=KEPT_CHECKPOINTS,
+            disable_tqdm=True,
+        )
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"grpo: TRL refuses the settings: {error}") from error
+
+
+class _TimeLimit(transformers.TrainerCallback):  # type: ignore[misc]  # transformers has no types here
+    """Ends training after so many minutes, where a generation ends."""
+
+    def __init__(self, minutes: float | None, per_generation: int) -> None:
+        self._deadline = None if minutes is None else time.monotonic() + 60 * minutes
+        self._per_generation = per_generation
+
+    def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> Any:
+        """Look at the clock."""
+        whole = state.global_step % self._per_generation == 0
+        if self._deadline is not None and whole and time.monotonic() > self._deadline:
+            control.should_training_stop = True
+        return control
+
+
+class _Journal:
+    """Writes down what each generation gave.
+
+    A line's seconds reach from the line before to the end of the generation's playing, so they hold the learning from
+    the generation before; those of the last learning are added to the last line's at the end.
+    """
+
+    def __init__(self, learner: Learner, source: EpisodeSource, progress: Callable[[Played], None]) -> None:
+        self._learner = learner
+        self._stats = source.stats
+        self._players = learner.config.ray.workers if learner.config.ray.enabled else 1
+        self._progress = progress
+        self._before = dataclasses.replace(self._stats)
+        self._began = self._last = time.monotonic()
+        self._earlier_s = sum(line["seconds"] for line in learner.folder.read_progress())
+        self._episodes = sum(line["episodes"] for line in learner.folder.read_progress())
+        self._steps = 0
+
+    def note(self, generation: Generation) -> None:
+        """Keep a generation's trajectories and write its line."""
+        learner, judged = self._learner, generation.judged
+        if len(judged) < (1 - FAILED_SHARE) * len(generation.trajectories):
+            failed = next(each for each in generation.trajectories if each.outcome == "infrastructure")
+            raise InfrastructureError(
+                f"The machine failed {len(generation.trajectories) - len(judged)} of {len(generation.trajectories)} "
+                f"episodes of generation {generation.index}, such as {failed.key}: {failed.reason} "
+                "Look at `agentgym doctor`, then go on with --resume."
+            )
+        learner.folder.store("train").append(generation.trajectories)
+        now = time.monotonic()
+        seconds, self._last = now - self._last, now
+        spent, self._before = self._spent(), dataclasses.replace(self._stats)
+        steps = sum(len(each.turns) for each in generation.trajectories)
+        self._episodes += len(judged)
+        self._steps += steps
+        success = _mean([each.success for each in judged])
+        learner.folder.append_progress(
+            {
+                "generation": generation.index,
+                "episodes": len(judged),
+                "success": success,
+                "reward": _mean([each.reward for each in judged]),
+                "mean_steps": _mean([len(each.turns) for each in judged]),
+                "steps": steps,
+                "rows": generation.rows,
+                "infrastructure_failures": len(generation.trajectories) - len(judged),
+                "seconds": round(seconds, 3),
+                "minutes": round((self._earlier_s + now - self._began) / 60, 3),
+                "env_share": round(spent.env_s / seconds, 3),
+                "policy_share": round(spent.policy_s / seconds, 3),
+                "learn_share": round(max(0.0, seconds - generation.seconds) / seconds, 3),
+                "tasks": _by_task(generation),
+            }
+        )
+        learner.memory.look()
+        self._progress(Played(self._episodes, success, self._steps / (now - self._began)))
+
+    def end(self) -> None:
+        """Add the last learning to the last line."""
+        lines = self._learner.folder.read_progress()
+        if lines:
+            extra = time.monotonic() - self._last
+            lines[-1]["seconds"] = round(lines[-1]["seconds"] + extra, 3)
+            lines[-1]["minutes"] = round(lines[-1]["minutes"] + extra / 60, 3)
+            self._learner.folder.write_progress(lines)
+
+    def _spent(self) -> CollectorStats:
+        new, old = self._stats, self._before
+        share = 1 / self._players  # the workers' seconds add up
+        return CollectorStats(env_s=share * (new.env_s - old.env_s), policy_s=share * (new.policy_s - old.policy_s))
+
+
+def _by_task(generation: Generation) -> dict[str, dict[str, float]]:
+    found: dict[str, list[bool]] = defaultdict(list)
+    for trajectory in generation.judged:
+        found[trajectory.key.task_id].append(trajectory.success)
+    return {task: {"success": _mean(each), "episodes": len(each)} for task, each in sorted(found.items())}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
