@@ -61,7 +61,7 @@ def train(recipe: str | Path, *overrides: str, resume: bool = False) -> RunSumma
 
     Args:
         recipe: name of a recipe that ships with agentgym, or path of a YAML file.
-        overrides: changes of single keys, as in ``"seed=3"`` or ``"optimizer.learning_rate=1e-4"``.
+        overrides: changes of single keys, as in ``"seed=3"`` or ``"grpo.learning_rate=1e-4"``.
         resume: go on from the run's last checkpoint.
 
     Raises:

@@ -131,7 +131,12 @@ def make(
     }
     world = make_world(task.world, screenshot=screenshot or render_mode is not None)
     env = AgentEnv(world, task, first_seed=seed, **options)
-    env.spec = EnvSpec(id=task_id, entry_point=MAKE, kwargs={"task_id": task_id, **options})
+    env.spec = EnvSpec(
+        id=task_id,
+        entry_point=MAKE,
+        nondeterministic=not task.deterministic,
+        kwargs={"task_id": task_id, **options},
+    )
     return env
 
 
@@ -178,7 +183,9 @@ def register_gymnasium(suite: Suite, namespace: str) -> None:
     for task in suite.tasks:
         name = f"{namespace}/{task.id.rpartition('/')[2]}"
         if name not in gymnasium.registry:
-            gymnasium.register(id=name, entry_point=MAKE, kwargs={"task_id": task.id})
+            gymnasium.register(
+                id=name, entry_point=MAKE, nondeterministic=not task.deterministic, kwargs={"task_id": task.id}
+            )
 
 
 def _entries(group: str) -> dict[str, EntryPoint]:

@@ -45,6 +45,8 @@ class Task:
     """Width and height of the screen in pixels."""
     max_steps: int = 10
     """Actions until the episode is truncated."""
+    deterministic: bool = True
+    """Whether a seed fixes the first observation; False only where the screen moves by itself."""
 
     def oracle(self, observation: Observation) -> OracleScript | None:
         """Start a scripted solution, through the agent's own actions, from the first observation.

@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=500_000, help="index of the first train seed")
     parser.add_argument("--sessions", type=int, default=8, help="that are open at once")
     options = parser.parse_args()
+    options.out.parent.mkdir(parents=True, exist_ok=True)  # told now, not after all has been played
     unseen = {task.id for task in get_suite("miniwob-quickstart").tasks}
     tasks = [task for task in get_suite("miniwob").tasks if task.has_oracle and task.id not in unseen]
     requests = [

@@ -34,3 +34,11 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.tiny_model import save_tiny_checkpoint
 
     return save_tiny_checkpoint(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def toy_player(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny model that clicks at random in the toy world; read it, do not write to it."""
+    from tests.toy_player import save_toy_player
+
+    return save_toy_player(tmp_path_factory.mktemp("models") / "toy-player")

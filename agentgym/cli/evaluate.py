@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from agentgym.cli.tables import new_table, print_table
 from agentgym.registry import select_tasks
 from agentgym.task import Split
 from agentgym.versions import versions
@@ -37,6 +37,9 @@ def evaluate(
     named = policy in {"oracle", "random"}
     if not named:
         checkpoint_folder(policy)  # a wrong name is told before torch is loaded
+    for folder in (out, None if json_file is None else json_file.parent):
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)  # a wrong place is told before anything is played
     player = load_policy(policy) if named else load_policy(policy, temperature=temperature)
     from agentgym.evaluate.evaluation import evaluate as play
     from agentgym.evaluate.progress import show_progress
@@ -55,7 +58,6 @@ def evaluate(
         )
     _show(result)
     if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(_document(result), indent=2) + "\n")
 
 
@@ -80,7 +82,7 @@ def _document(result: Evaluation) -> dict[str, Any]:
 
 
 def _show(result: Evaluation) -> None:
-    table = Table("task", "success", "95 % interval", "episodes", "machine failures", "steps", box=None)
+    table = new_table("task", "success", "95 % interval", "episodes", "machine failures", "steps")
     for name, task in result.tasks.items():
         interval = f"{task.ci95.low:.2f} to {task.ci95.high:.2f}"
         counts = (str(task.episodes), str(task.infrastructure_failures), f"{task.mean_steps:.1f}")
@@ -88,5 +90,7 @@ def _show(result: Evaluation) -> None:
     interval = f"{result.ci95.low:.2f} to {result.ci95.high:.2f}"
     counts = (str(result.episodes), str(result.infrastructure_failures), "")
     table.add_row("all", f"{result.success:.2f}", interval, *counts, style="bold")
-    Console().print(table)
+    print_table(table)
     typer.echo(f"{result.steps} steps, {result.steps_per_s:.1f} steps/s")
+    if result.unplayed:
+        typer.echo(f"{result.unplayed} episodes could not be played: the machine failed them every time.", err=True)

@@ -56,7 +56,9 @@ def main() -> None:
     except SystemExit as stop:
         if stop.code != INTERRUPTED:
             raise
-        _stop("Interrupted. What was finished is kept: `eval --out` and `train --resume` go on from there.", INTERRUPTED)
+        _stop(
+            "Interrupted. What was finished is kept: `eval --out` and `train --resume` go on from there.", INTERRUPTED
+        )
     except AgentGymError as error:
         _stop(str(error), 1)
     except OSError as error:

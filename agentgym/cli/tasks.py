@@ -6,9 +6,8 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from agentgym.cli.tables import new_table, print_table
 from agentgym.registry import get_suite, get_task, suites
 
 if TYPE_CHECKING:
@@ -34,10 +33,10 @@ def tasks(
         for key, value in _row(chosen[0]).items():
             typer.echo(f"{key:>12}: {value}")
     else:
-        table = Table("task", "world", "steps", "oracle", box=None)
+        table = new_table("task", "world", "steps", "oracle")
         for task in chosen:
             table.add_row(task.id, task.world, str(task.max_steps), "yes" if task.has_oracle else "-")
-        Console().print(table)
+        print_table(table)
 
 
 def _row(task: Task) -> dict[str, Any]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from agentgym.policy.base import Policy
 
 NANO = Path(__file__).parents[1] / "nano" / "checkpoint"
+HINT = "Give a folder that `save_pretrained` wrote, with model and tokenizer."
 NAMES = ("random", "oracle", "nano")
 
 
@@ -51,9 +52,13 @@ def checkpoint_folder(name: str) -> Path:
         CheckpointError: it is a file, or a folder without a model.
     """
     folder = NANO if name == "nano" else Path(name)
+    if name == "nano" and not folder.exists():
+        raise CheckpointError(
+            f"{folder} is missing: this installation has no starter model. Install the package again."
+        )
     if not folder.exists():
         hint = f"Policies are {', '.join(NAMES)} and the folders of checkpoints."
         raise unknown_name("policy or checkpoint folder", name, NAMES, hint=hint)
     if not (folder / "config.json").is_file():
-        raise CheckpointError(f"{folder} is not a model checkpoint: it has no config.json.")
+        raise CheckpointError(f"{folder} is not a model checkpoint: it has no config.json. {HINT}")
     return folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agentgym.action import Action, Done, format_action
-from agentgym.errors import ConfigError
+from agentgym.errors import ActionError, ConfigError
 from agentgym.policy.base import Completion, Policy, Prompt
 from agentgym.policy.prompt import demonstration
 
@@ -25,7 +25,7 @@ class OraclePolicy(Policy):
         self._scripts: dict[EpisodeKey, OracleScript] = {}
 
     def complete(self, prompts: Sequence[Prompt]) -> list[Completion]:
-        """Return the next action of each episode's script; ``done()`` where a script has ended.
+        """Return the next action of each episode's script; ``done()`` where it has ended or does not fit the page.
 
         Raises:
             ConfigError: a task has no oracle.
@@ -50,5 +50,5 @@ class OraclePolicy(Policy):
                 self._scripts[prompt.key] = script
                 return next(script)
             return self._scripts[prompt.key].send(prompt.observation)
-        except StopIteration:
+        except (StopIteration, ActionError):  # it has ended, or does not find on screen what it wants
             return Done()

@@ -45,7 +45,7 @@ def connect(address: str | None) -> bool:
     local = {"include_dashboard": False} if address is None else {}
     try:
         ray.init(address=address or "local", log_to_driver=False, logging_level="WARNING", **local)
-    except Exception as error:  # noqa: BLE001 (Ray raises plain Exception where it does not start within its 30 s)
+    except Exception as error:  # Ray raises a plain one where it does not start within its 30 s
         if address is None:
             raise ConfigError(
                 f"Ray does not start on this machine: {error} It may be too busy: end other work, or play without Ray."

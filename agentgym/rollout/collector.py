@@ -1,14 +1,15 @@
 """The collector: drives many sessions with one policy and yields trajectories.
 
 All slots that have a running episode take a turn together: one batch of completions, one batch of actions. A slot whose
-episode has ended starts the next request at once. An episode that the machine failed is yielded with that outcome, and
+episode has ended starts the next request at once, one of the same task where one waits: worlds start a task again much
+faster than they open another. An episode that the machine failed is yielded with that outcome, and
 played again a bounded number of times; it never becomes a reward.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from agentgym.policy.base import Policy
     from agentgym.world import Step, World
 
+AHEAD = 8  # requests that are looked at to find one of the task that a slot had last, in multiples of the slots
 MALFORMED = "?"  # how a completion that was no action appears in the history
 
 
@@ -72,6 +74,44 @@ class _Episode:
     penalty: float = 0.0
 
 
+class _Waiting:
+    """Requests that wait.
+
+    Args:
+        requests: where they come from; asked for no more than is looked at, and again later where it had no more.
+        ahead: how many are looked at, >= 1.
+    """
+
+    def __init__(self, requests: Iterable[EpisodeRequest], *, ahead: int) -> None:
+        self._source = iter(requests)
+        self._ahead = ahead
+        self._seen: deque[EpisodeRequest] = deque()
+
+    def again(self, request: EpisodeRequest) -> None:
+        """Put a request back; it is the next one."""
+        self._seen.appendleft(request)
+
+    def take(self, slot: int, tasks: dict[int, str]) -> EpisodeRequest | None:
+        """Return a request of the task that a slot had last, else of the one that the fewest slots have.
+
+        Args:
+            slot: that is free.
+            tasks: id of the task that each slot had last.
+
+        Returns:
+            The first such request that is looked at; None if none waits.
+        """
+        while len(self._seen) < self._ahead and (request := next(self._source, None)) is not None:
+            self._seen.append(request)
+        if not self._seen:
+            return None
+        counts = Counter(tasks.values())
+        own = tasks.get(slot)
+        chosen = min(self._seen, key=lambda request: -1 if request.task.id == own else counts[request.task.id])
+        self._seen.remove(chosen)
+        return chosen
+
+
 class Collector:
     """Plays episodes.
 
@@ -101,19 +141,19 @@ class Collector:
         self._history = history
         self._retries = retries
         self._on_turns = on_turns
+        self._tasks: dict[int, str] = {}  # id of the task that each slot had last
 
     def collect(self, requests: Iterable[EpisodeRequest]) -> Iterator[Trajectory]:
         """Play every request; yield each trajectory when its episode ends, in order of ending.
 
         A request whose machine failed is yielded once a failure, and played again up to ``retries`` times.
         """
-        waiting = iter(requests)
-        again: deque[EpisodeRequest] = deque()
+        waiting = _Waiting(requests, ahead=AHEAD * self.world.num_slots)
         failures: dict[EpisodeKey, int] = {}
         running: dict[int, _Episode] = {}
         try:
             while True:
-                ended = list(self._fill(running, again, waiting))
+                ended = list(self._fill(running, waiting))
                 if not running and not ended:
                     return
                 if running:
@@ -125,24 +165,23 @@ class Collector:
                         self.stats.infrastructure_failures += 1
                         failures[request.key] = failures.get(request.key, 0) + 1
                         if failures[request.key] <= self._retries:
-                            again.append(request)
+                            waiting.again(request)
                 yield from (trajectory for _, trajectory in ended)
         finally:  # also when the caller wants no more, or something raises
             for episode in running.values():
                 self.policy.forget(episode.request.key)
 
-    def _fill(
-        self, running: dict[int, _Episode], again: deque[EpisodeRequest], waiting: Iterator[EpisodeRequest]
-    ) -> Iterator[tuple[EpisodeRequest, Trajectory]]:
+    def _fill(self, running: dict[int, _Episode], waiting: _Waiting) -> Iterator[tuple[EpisodeRequest, Trajectory]]:
         """Start an episode in each free slot; yield those that could not start."""
         starting: dict[int, EpisodeRequest] = {}
         for slot in range(self.world.num_slots):
             if slot in running:
                 continue
-            request = again.popleft() if again else next(waiting, None)
+            request = waiting.take(slot, self._tasks)
             if request is None:
                 break
             starting[slot] = request
+            self._tasks[slot] = request.task.id
         if not starting:
             return
         began = time.perf_counter()

@@ -148,7 +148,7 @@ class RolloutWorker:
     def _play(self) -> None:
         """Play what waits; whatever ends the playing raises where its episodes were handed in."""
         try:
-            for trajectory in self._collector.collect(_Waiting(self._next)):
+            for trajectory in self._collector.collect(Waiting(self._next)):
                 self._playing[trajectory.key].popleft().set_result(self._played(trajectory))
         except BaseException as error:  # noqa: BLE001 (raised in the calls that wait for it)
             for episodes in self._playing.values():
@@ -174,7 +174,7 @@ class RolloutWorker:
             raise SessionStateError("The rollout worker was closed while it played.")
 
 
-class _Waiting:
+class Waiting:
     """The episodes that wait, as an iterator that ends where none does, and goes on when asked later.
 
     The collector asks at every turn that has a free session, so what comes in while it plays is played with the rest.

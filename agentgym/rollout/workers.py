@@ -170,11 +170,10 @@ class RayCollector:
             WorkerLostError: workers die again and again, and nothing is finished in between.
             AgentGymError: what a worker raised on purpose, such as `ConfigError` for a task without an oracle.
         """
+        self._let_end()
         waiting = iter(requests)
         again: deque[EpisodeRequest] = deque()
         failures: dict[EpisodeKey, int] = {}
-        for worker in self._workers:
-            worker.playing.clear()  # of a caller that did not want the rest
         while True:
             self._prepare()
             wanting = self._hand_out(again, waiting)
@@ -232,6 +231,16 @@ class RayCollector:
         text = None if seed is None else f"{seed} {version} {worker.number} {worker.life}"
         worker.order = self._order
         worker.preparing = worker.actor.prepare.remote(weights, version, text)
+
+    def _let_end(self) -> None:
+        """Wait for episodes that an earlier caller left, by an error or by `break`: they would play among the next."""
+        import ray
+
+        left = [ref for worker in self._workers for ref in worker.playing]
+        if left:
+            ray.wait(left, num_returns=len(left), fetch_local=False)
+        for worker in self._workers:
+            worker.playing.clear()
 
     def _prepare(self) -> None:
         """Tell those who do not know yet what is played with; they get no episodes before they are done."""

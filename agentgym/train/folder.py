@@ -64,14 +64,24 @@ class RunFolder:
             ConfigError: the folder is something else.
         """
         moved = None
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            if not (self.path / "config.yaml").is_file():
-                raise ConfigError(f"out: {self.path} exists and is not a run's folder. Choose another one.")
+        if self.check():
             moved = _free_name(self.path)
             self.path.rename(moved)
         self.path.mkdir(parents=True, exist_ok=True)
         self._save_config(config)
         return moved
+
+    def check(self) -> bool:
+        """Return whether a run is there.
+
+        Raises:
+            ConfigError: the folder is something else.
+        """
+        if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
+            return False
+        if not (self.path / "config.yaml").is_file():
+            raise ConfigError(f"out: {self.path} exists and is not a run's folder. Choose another one.")
+        return True
 
     def resume(self, config: TrainConfig) -> None:
         """Check that a run is there and that it is the same one.
@@ -86,13 +96,13 @@ class RunFolder:
             before = yaml.safe_load(path.read_text())
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} is not readable: {error}. Leave out --resume to start anew.") from error
-        now = config.model_dump(mode="json")
         if not isinstance(before, dict):
             raise ConfigError(f"{path} holds no configuration. Leave out --resume to start anew.")
-        for key in sorted(set(now) - MAY_CHANGE):
-            if before.get(key) != now[key]:
+        old, new = _values(before), _values(config.model_dump(mode="json"))
+        for key in sorted({*old, *new}):
+            if old.get(key) != new.get(key) and key.partition(".")[0] not in MAY_CHANGE:
                 raise ConfigError(
-                    f"{key}: the run in {self.path} has {before.get(key)!r}, now it is {now[key]!r}. "
+                    f"{key}: the run in {self.path} has {old.get(key)!r}, now it is {new.get(key)!r}. "
                     "Resume with the same value, or start anew without --resume or in another folder."
                 )
         self._save_config(config)
@@ -163,6 +173,14 @@ class RunFolder:
             aside.rename(path)
         finally:
             aside.unlink(missing_ok=True)
+
+
+def _values(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the values of a configuration by dotted path."""
+    found = {}
+    for key, value in document.items():
+        found.update(_values(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
+    return found
 
 
 def _is_whole(checkpoint: Path) -> bool:

@@ -19,6 +19,7 @@ from agentgym.evaluate.progress import show_progress
 from agentgym.evaluate.report import write_report
 from agentgym.policy.loading import checkpoint_folder
 from agentgym.registry import make_world, select_tasks
+from agentgym.rollout.cluster import connect
 from agentgym.train.folder import RunFolder
 from agentgym.versions import versions
 
@@ -92,6 +93,8 @@ def train(config: TrainConfig, *, resume: bool, console: Console) -> RunSummary:
         folder.resume(config)
         if folder.finished:
             return _finished(folder, console)
+    else:
+        folder.check()
     console.print(f"loading {config.model} ...", markup=False, highlight=False)
     try:
         from agentgym.train.learner import Learner, grpo_arguments
@@ -104,7 +107,7 @@ def train(config: TrainConfig, *, resume: bool, console: Console) -> RunSummary:
     if moved is not None:
         console.print(f"{folder.path} held an earlier run; it is now {moved}.", markup=False, highlight=False)
     earlier_s = _seconds_found(folder)
-    with _disk_errors(folder.path):
+    with _disk_errors(folder.path), _cluster(config):
         learner = Learner(config, folder, tasks, console)
         before = _score("before", learner, console)
         learner.train()
@@ -122,7 +125,9 @@ def _finished(folder: RunFolder, console: Console) -> RunSummary:
     try:
         summary = RunSummary(**document)
     except TypeError as error:
-        raise StoreError(f"{folder.path / 'summary.json'} is not this version's: {error}. Remove it to go on.") from error
+        raise StoreError(
+            f"{folder.path / 'summary.json'} is not this version's: {error}. Remove it to go on."
+        ) from error
     text = f"{folder.path} is finished; nothing is left to do. Leave out --resume to train anew."
     console.print(text, markup=False, highlight=False, soft_wrap=True)
     return summary
@@ -164,6 +169,8 @@ def _score(name: str, learner: Learner, console: Console) -> dict[str, Any]:
     folder.write_json(f"{name}.json", document)
     low, high = result.ci95
     text = f"{name}: success {result.success:.3f} (95 % interval {low:.3f} to {high:.3f}, {result.episodes} episodes)"
+    if result.unplayed:
+        text += f"; {result.unplayed} episodes could not be played: the machine failed them every time"
     console.print(text, markup=False, highlight=False, soft_wrap=True)
     return document
 
@@ -207,6 +214,22 @@ def _seconds_found(folder: RunFolder) -> float:
     scorings = [folder.read_json(f"{name}.json") for name in ("before", "after")]
     done = [*folder.read_progress(), *(each for each in scorings if each is not None)]
     return sum(float(each["seconds"]) for each in done)
+
+
+@contextmanager
+def _cluster(config: TrainConfig) -> Iterator[None]:
+    """Stay connected to Ray for the whole run: the workers of each part would start it anew, which takes seconds."""
+    if not config.ray.enabled:
+        yield
+        return
+    connected = connect(config.ray.address)
+    try:
+        yield
+    finally:
+        if connected:
+            import ray
+
+            ray.shutdown()
 
 
 @contextmanager

@@ -101,9 +101,14 @@ def find_chromium() -> Path:
 
 
 def browser_version(path: Path) -> str:
-    """Return what the browser says of itself, as in ``Chromium 156.0.1.2``."""
-    done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=30, check=False)  # noqa: S603
-    return done.stdout.strip() or "unknown"
+    """Return what the browser says of itself, as in ``Chromium 156.0.1.2``; else what went wrong when it was asked."""
+    try:
+        done = subprocess.run(  # noqa: S603 (the path is the user's own)
+            [path, "--version"], capture_output=True, text=True, errors="replace", timeout=30, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return done.stdout.strip() or done.stderr.strip() or "nothing"
 
 
 def start_chromium(path: Path) -> Chromium:

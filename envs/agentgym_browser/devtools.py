@@ -10,17 +10,31 @@ import asyncio
 import contextlib
 import json
 import os
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from agentgym.errors import SessionCrashedError, SessionTimeoutError, WorldCrashedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CALL_TIMEOUT_S = 10.0
+    from agentgym.errors import InfrastructureError
+
+CALL_TIMEOUT_S = 30.0  # a page opens in a tenth of a second, on a crowded machine in many
 
 Event = dict[str, Any]
 Result = TypeVar("Result")
+
+
+class _Call(NamedTuple):
+    """A command that waits for its answer."""
+
+    session_id: str
+    future: asyncio.Future[dict[str, Any]]
+
+    def fail(self, error: InfrastructureError) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+            self.future.exception()  # mark as seen: pipelined commands are not always waited for
 
 
 class Connection(asyncio.Protocol):
@@ -28,7 +42,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._next_id = 1
-        self._pending: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._pending: dict[int, _Call] = {}
         self._handlers: dict[str, Callable[[str, Event], None]] = {}
         self._buffer = bytearray()
         self._writer: asyncio.WriteTransport | None = None
@@ -65,7 +79,7 @@ class Connection(asyncio.Protocol):
         if session_id:
             message["sessionId"] = session_id
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._pending[self._next_id] = future
+        self._pending[self._next_id] = _Call(session_id, future)
         self._next_id += 1
         self._writer.write(json.dumps(message).encode() + b"\0")
         return future
@@ -107,22 +121,24 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail whatever is waiting: the browser is gone (called by asyncio)."""
         self.closed = True
-        for future in self._pending.values():
-            if not future.done():
-                future.set_exception(WorldCrashedError("The browser ended while a call was waiting."))
-                future.exception()  # mark as seen: some senders do not wait
+        for call in self._pending.values():
+            call.fail(WorldCrashedError("The browser ended while a call was waiting."))
         self._pending.clear()
+
+    def give_up(self, session_id: str) -> None:
+        """Fail what is waiting for a page that has crashed: the browser does not answer for it."""
+        for number in [number for number, call in self._pending.items() if call.session_id == session_id]:
+            self._pending.pop(number).fail(SessionCrashedError("The page crashed while a call was waiting."))
 
     def _dispatch(self, message: dict[str, Any]) -> None:
         if "id" in message:
-            future = self._pending.pop(message["id"], None)
-            if future is None or future.done():
+            call = self._pending.pop(message["id"], None)
+            if call is None or call.future.done():
                 return
             if "error" in message:
-                future.set_exception(SessionCrashedError(f"DevTools: {message['error'].get('message', '')}"))
-                future.exception()  # mark as seen: pipelined commands are not always waited for
+                call.fail(SessionCrashedError(f"DevTools: {message['error'].get('message', '')}"))
             else:
-                future.set_result(message["result"])
+                call.future.set_result(message["result"])
             return
         handler = self._handlers.get(message.get("sessionId", ""))
         if handler is not None:

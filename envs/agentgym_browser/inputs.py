@@ -49,6 +49,13 @@ async def perform(page: Page, action: Action) -> str:
     return ""
 
 
+async def take_pointer_away(page: Page) -> None:
+    """Move the pointer off the page, where a new page has it: what it hovers over looks different."""
+    if page.pointed:
+        await _mouse(page, [_move(Point(-1, -1))])
+        page.pointed = False
+
+
 async def _perform(page: Page, action: Action) -> None:
     match action:
         case Click():
@@ -137,6 +144,7 @@ async def _click(page: Page, point: Point, action: Click) -> None:
 
 
 async def _mouse(page: Page, events: list[dict[str, Any]]) -> None:
+    page.pointed = True
     sent = [page.send("Input.dispatchMouseEvent", event) for event in events]
     await within(asyncio.gather(*sent), PAGE_TIMEOUT_S, "mouse input")
 

@@ -39,7 +39,7 @@ def main(owner_pid: int, command: list[str]) -> None:
             stderr=subprocess.DEVNULL,
             pass_fds=(3, 4),
             start_new_session=True,
-            env={**os.environ, "HOME": folder, "TMPDIR": folder},
+            env={**os.environ, "HOME": folder, "TMPDIR": folder, "TZ": "UTC", "LANGUAGE": "en_US"},
             preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509 (one thread)
         )
         os.close(3)

@@ -39,12 +39,18 @@ class Site:
 
     def read(self, url: str) -> tuple[bytes, str] | None:
         """Return body and content type of a URL, or None if the site does not have it."""
+        try:
+            return self._find(url)
+        except (OSError, ValueError):  # a name that no file system takes, a URL that is none
+            return None
+
+    def _find(self, url: str) -> tuple[bytes, str] | None:
         parts = urlsplit(url)
         if f"{parts.scheme}://{parts.netloc}" != ORIGIN:
             return None
         if parts.path == "/" and self.html is not None:
             return self.html.encode(), "text/html; charset=utf-8"
-        if self.root is None or "\0" in unquote(parts.path):
+        if self.root is None:
             return None
         path = (self.root / unquote(parts.path).lstrip("/")).resolve()
         if not path.is_relative_to(self.root) or not path.is_file():

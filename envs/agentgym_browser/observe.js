@@ -19,6 +19,7 @@
   let ids = new WeakMap(), byId = new Map(), next = 1;
 
   const clean = (text) => (text || "").replace(/\s+/g, " ").trim().slice(0, MAX_NAME);
+  const content = (text) => (text || "").replace(/\s+/g, " ").slice(0, MAX_NAME);  // of a field: a space at its end is content
   const idOf = (node) => {
     let id = ids.get(node);
     if (id === undefined) { id = next++; ids.set(node, id); byId.set(id, new WeakRef(node)); }
@@ -27,7 +28,7 @@
   const byIdRef = (id) => { const ref = byId.get(id); const node = ref && ref.deref(); return node && node.isConnected ? node : null; };
   const ownText = (node) => {
     let text = "";
-    for (const child of node.childNodes) if (child.nodeType === Node.TEXT_NODE) text += child.data + " ";
+    for (const child of node.childNodes) text += child.nodeType === Node.TEXT_NODE ? child.data : " ";
     return clean(text);
   };
   const shown = (node, style) => {
@@ -46,7 +47,7 @@
     if (tag && !(tag === "link" && !node.hasAttribute("href") && style.cursor !== "pointer" && !node.onclick)) return tag;
     if (node.isContentEditable && !(node.parentElement && node.parentElement.isContentEditable)) return "textbox";
     if (node.hasAttribute("onclick") || node.hasAttribute("tabindex") && node.tabIndex >= 0
-        || style.cursor === "pointer" && !parentPointer) return "clickable";
+        || style.cursor === "pointer" && (!parentPointer || node.tagName === "LI")) return "clickable";
     return plateOf(node, style);
   };
   // Empty boxes that can be seen (a coloured square, an icon drawn by a style sheet) are things to click on, too.
@@ -55,11 +56,11 @@
     if (node.childElementCount || ownText(node) || node instanceof SVGElement) return "";
     const box = node.getBoundingClientRect();
     if (box.width < 5 || box.height < 5 || box.width * box.height > MAX_PLATE * innerWidth * innerHeight) return "";
-    if (style.backgroundImage !== "none") return "icon";
+    if (style.backgroundImage !== "none" || style.content.startsWith("url(")) return "icon";
     const filled = style.backgroundColor !== "rgba(0, 0, 0, 0)" && style.backgroundColor !== "transparent";
     return filled || parseFloat(style.borderTopWidth) > 0 && style.borderTopStyle !== "none" && node.tagName !== "HR" ? "box" : "";
   };
-  const plateName = (node) => clean(node.title || node.style.backgroundColor || node.id || node.className);
+  const plateName = (node) => clean(node.title || node.style.backgroundColor || `${node.id} ${node.className}`);
 
   const labelOf = (node) => {
     const by = node.getAttribute("aria-labelledby");
@@ -73,6 +74,13 @@
     const fill = node.getAttribute("fill") || (style.fill !== "none" ? style.fill : "") || node.getAttribute("stroke") || "";
     return clean(`${fill} ${node.tagName} ${node.textContent}`);
   };
+  // What can be read: text of no size cannot (a card face down), lists in a list's item are items of their own.
+  const textOf = (node, style) => {
+    if (style.fontSize === "0px") return "";
+    if (node.tagName !== "LI" || !node.querySelector("li")) return clean(node.innerText);
+    return clean([...node.childNodes].map((child) => child.nodeType === Node.TEXT_NODE ? child.data
+      : ["UL", "OL"].includes(child.tagName) ? "" : child.innerText || "").join(" "));
+  };
   const nameOf = (node, role, style) => {
     const label = labelOf(node);
     if (label) return label;
@@ -85,14 +93,15 @@
       return clean(node.getAttribute("placeholder") || node.title);
     if (role === "option") return clean(node.label || node.textContent);
     if (role === "img") return clean(node.getAttribute("alt") || node.title);
-    return clean(node.innerText) || clean(node.title) || clean((node.querySelector("[alt]") || {}).alt);
+    return textOf(node, style) || clean(node.title) || clean((node.querySelector("[alt]") || {}).alt)
+      || (role === "clickable" && !node.childElementCount ? plateName(node) : "");
   };
   const valueOf = (node, role) => {
     if (node instanceof HTMLSelectElement)
       return clean([...node.selectedOptions].map((option) => option.label || option.textContent).join(", "));
     if (node instanceof HTMLInputElement)
-      return ["button", "checkbox", "radio"].includes(role) ? "" : clean(node.type === "file" ? "" : node.value);
-    if (node instanceof HTMLTextAreaElement) return clean(node.value);
+      return ["button", "checkbox", "radio"].includes(role) ? "" : content(node.type === "file" ? "" : node.value);
+    if (node instanceof HTMLTextAreaElement) return content(node.value);
     if (role === "textbox") return clean(node.innerText);
     return clean(node.getAttribute("aria-valuenow"));
   };
@@ -110,12 +119,13 @@
   const observe = (hidden) => {
     const found = [], excluded = hidden ? new Set(document.querySelectorAll(hidden)) : new Set();
     const emit = (node, role, name) => {
+      if (found.length >= MAX_ELEMENTS) return;
       const box = node.getBoundingClientRect();
       const edge = (n) => Math.max(-16384, Math.min(16384, Math.round(n)));
       found.push([idOf(node), role, name, valueOf(node, role), statesOf(node),
         [edge(box.left), edge(box.top), edge(box.width), edge(box.height)]]);
     };
-    const walk = (node, parentPointer) => {
+    const walk = (node, parentPointer, named) => {
       if (found.length >= MAX_ELEMENTS || excluded.has(node) || SKIPPED.has(node.tagName)) return;
       const style = getComputedStyle(node);
       if (style.display === "none" || node.getAttribute("aria-hidden") === "true") return;
@@ -128,17 +138,19 @@
           [...node.options].slice(0, MAX_OPTIONS).forEach((option) => emit(option, "option", nameOf(option, "option", style)));
           return;
         }
-        if (LEAVES.has(role) && role !== "treeitem" || role === "heading" && !node.children.length) return;
-        if (role === "clickable" && !container && !node.querySelector("svg,img,canvas")) return;
-      } else if (visible || style.display === "contents") {
+        // A leaf's name holds its text, but controls in it (a button in an accordion's header) are things of their own.
+        if (LEAVES.has(role) && role !== "treeitem" && !node.querySelector("button,input,select,textarea")
+            || role === "heading" && !node.children.length) return;
+        if (role === "clickable" && !container) named = true;
+      } else if (!named && (visible || style.display === "contents")) {
         const control = node instanceof HTMLLabelElement && node.control;
         const text = control && control !== node && shown(control, getComputedStyle(control)) ? "" : ownText(node);
         if (text) emit(node, "text", text);
       }
       const tree = node.shadowRoot || node;
-      for (const child of tree.children) walk(child, pointer);
+      for (const child of tree.children) walk(child, pointer, named);
     };
-    if (document.body) walk(document.body, false);
+    if (document.body) walk(document.body, false, false);
     return { elements: found, url: location.href, title: clean(document.title) };
   };
 
@@ -148,13 +160,16 @@
     if (!node) return { error: "gone" };
     if (node instanceof HTMLOptionElement && node.parentElement && !node.getBoundingClientRect().width) return { error: "option" };
     const inside = (box) => box.top >= 0 && box.left >= 0 && box.bottom <= innerHeight && box.right <= innerWidth;
-    const hits = (x, y) => {
-      const top = (node.getRootNode().elementFromPoint || document.elementFromPoint).call(node.getRootNode(), x, y);
-      return top && (top === node || node.contains(top) || top.contains(node)
-        || node.labels && [...node.labels].some((label) => label.contains(top)));
+    const topAt = (x, y) => (node.getRootNode().elementFromPoint || document.elementFromPoint).call(node.getRootNode(), x, y);
+    const hitsItself = (x, y) => {
+      const top = topAt(x, y);
+      return top && (top === node || node.contains(top) || node.labels && [...node.labels].some((label) => label.contains(top)));
     };
-    if (!inside(node.getBoundingClientRect()) || !hits(...middle(node.getBoundingClientRect())))
-      node.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
+    // What lets the pointer through is hit by way of its parent; but a parent is also all there is to hit where a
+    // scrolling box cuts the element off, so that counts only once the element has been scrolled to.
+    const hits = (x, y) => hitsItself(x, y) || Boolean(topAt(x, y)) && topAt(x, y).contains(node);
+    if (!inside(node.getBoundingClientRect()) || !hitsItself(...middle(node.getBoundingClientRect())))
+      node.scrollIntoView({ block: "center", inline: "nearest", behavior: "instant" });
     const pieces = [...node.getClientRects()].filter((box) => box.width > 0 && box.height > 0);
     if (!pieces.length) return { error: "hidden" };
     for (const box of pieces) {
@@ -208,9 +223,19 @@
     return {};
   };
 
+  const MAX_IMAGE_MS = 1000;
+  const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  // Due timers have run, animations have ended, images have arrived: an observation shows no page in motion.
+  const settle = async () => {
+    await later(0);
+    for (const animation of document.getAnimations()) {
+      try { animation.finish(); } catch { animation.cancel(); }  // an endless one has no end to jump to
+    }
+    const coming = [...document.images].filter((image) => !image.complete && image.loading !== "lazy");
+    if (coming.length) await Promise.race([Promise.allSettled(coming.map((image) => image.decode())), later(MAX_IMAGE_MS)]);
+  };
   globalThis.agentgym = {
-    observe, locate, prepareFill, select,
+    observe, locate, prepareFill, select, settle,
     reset: () => { ids = new WeakMap(); byId = new Map(); next = 1; },
-    settle: () => new Promise((resolve) => setTimeout(resolve, 0)),
   };
 })();

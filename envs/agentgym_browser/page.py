@@ -46,6 +46,7 @@ class Page:
         self._viewport: tuple[int, int] | None = None
         self.site = Site()
         self.crashed = False
+        self.pointed = False  # whether the mouse pointer has been moved onto it
 
     @classmethod
     async def open(cls, connection: Connection) -> Page:
@@ -62,6 +63,7 @@ class Page:
         connection.on_events(self._session_id, self._on_event)
         observer = {"source": OBSERVER, "worldName": OBSERVER_WORLD, "runImmediately": True}
         await asyncio.gather(
+            self.call("Inspector.enable"),
             self.call("Page.enable"),
             self.call("Runtime.enable"),
             self.call("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}),
@@ -78,10 +80,12 @@ class Page:
 
     async def call(self, method: str, params: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
         """Send a command to this page and wait for its result; errors as in `Connection.call`."""
+        self._check_alive()
         return await self._connection.call(method, params, session_id=self._session_id, **options)
 
     def send(self, method: str, params: dict[str, Any] | None = None) -> asyncio.Future[dict[str, Any]]:
         """Send a command to this page without waiting."""
+        self._check_alive()
         return self._connection.send(method, params, session_id=self._session_id)
 
     async def resize(self, viewport: tuple[int, int]) -> None:
@@ -157,6 +161,10 @@ class Page:
         self._connection.on_events(self._session_id, None)
         await self._connection.call("Target.disposeBrowserContext", {"browserContextId": self._context_id})
 
+    def _check_alive(self) -> None:
+        if self.crashed:
+            raise SessionCrashedError("The page has crashed; reset the session.")
+
     def _on_event(self, method: str, event: Event) -> None:
         if method == "Fetch.requestPaused":
             self.send(*self.site.answer(event["requestId"], event["request"]["url"]))
@@ -177,6 +185,7 @@ class Page:
             self.send("Page.handleJavaScriptDialog", {"accept": False})
         elif method == "Inspector.targetCrashed":
             self.crashed = True
+            self._connection.give_up(self._session_id)
 
     def _set_observer(self, context: int | None) -> None:
         if self._observer.done():

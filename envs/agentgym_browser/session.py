@@ -14,7 +14,7 @@ from agentgym.episode import Score
 from agentgym.errors import InfrastructureError, SessionCrashedError, SessionStateError
 from agentgym.observation import MAX_PROSE, Box, Element, Observation
 from agentgym.world import Step
-from agentgym_browser.inputs import perform
+from agentgym_browser.inputs import perform, take_pointer_away
 from agentgym_browser.page import Page
 from agentgym_browser.task import BrowserTask, Setup
 
@@ -34,6 +34,11 @@ class Session:
         self._task: BrowserTask | None = None  # the task of the running episode
         self._setup = Setup()
         self._instruction = ""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the browser that it ran in is gone."""
+        return self._connection.closed
 
     @property
     def page(self) -> Page | None:
@@ -61,6 +66,7 @@ class Session:
             start = task.start_script(instance.seed)
             if start:
                 await page.evaluate(start)
+            await page.settle()
             await page.observer("agentgym.reset()")
             self._instruction = self._setup.instruction
             if task.instruction_script:
@@ -113,6 +119,7 @@ class Session:
         if self._page is None or self._page.crashed or not (task.reusable and self._loaded is not None):
             await self.discard()
             self._page = await Page.open(self._connection)
+        await take_pointer_away(self._page)
         await self._page.resize(task.viewport)
         return self._page
 

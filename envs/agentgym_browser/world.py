@@ -12,9 +12,15 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from agentgym.errors import InfrastructureError, SessionStateError
+from agentgym.errors import (
+    InfrastructureError,
+    MissingDependencyError,
+    SessionStateError,
+    SessionTimeoutError,
+    WorldCrashedError,
+)
 from agentgym.world import Step, World
-from agentgym_browser.chromium import Chromium, browser_version, find_chromium, start_chromium
+from agentgym_browser.chromium import INSTALL, Chromium, browser_version, find_chromium, start_chromium
 from agentgym_browser.devtools import Connection
 from agentgym_browser.session import Session
 
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+START_TIMEOUT_S = 60.0  # a browser starts in a fraction of a second, on a crowded machine in several
+
 
 class BrowserWorld(World):
     """Sessions in one Chromium.
@@ -39,7 +47,7 @@ class BrowserWorld(World):
         chromium: path of a headless shell; found by itself where None.
 
     Raises:
-        MissingDependencyError: no Chromium is installed.
+        MissingDependencyError: no Chromium is installed; raised by `reset` where what was found is no Chromium.
     """
 
     name: ClassVar[str] = "browser"
@@ -51,6 +59,7 @@ class BrowserWorld(World):
         self._screenshot = screenshot
         self._path = chromium or find_chromium()
         self._browser: Chromium | None = None
+        self._has_run = False  # whether the browser has answered before
         self._connection: Connection | None = None
         self._sessions: dict[int, Session] = {}
         self._connecting = asyncio.Lock()
@@ -65,8 +74,7 @@ class BrowserWorld(World):
         """Return the browser's version after starting it once; for `agentgym doctor`.
 
         Raises:
-            MissingDependencyError: no Chromium is installed.
-            WorldCrashedError: it does not start.
+            MissingDependencyError: no Chromium is installed, or it does not start.
         """
         world = cls()
         try:
@@ -82,15 +90,19 @@ class BrowserWorld(World):
 
     def reset(self, instances: Mapping[int, Instance]) -> dict[int, Observation | InfrastructureError]:
         """Start an episode in each of the given slots; starts the browser where it is not running."""
+        for slot in instances:
+            self._check(slot)
         return self._run(self._each({slot: self._reset(slot, instance) for slot, instance in instances.items()}))
 
     def step(self, actions: Mapping[int, Action]) -> dict[int, Step | InfrastructureError]:
         """Carry out one action in each of the given slots."""
-        return self._run(self._each({slot: self._session(slot).step(action) for slot, action in actions.items()}))
+        sessions = {slot: self._session(slot) for slot in actions}
+        return self._run(self._each({slot: sessions[slot].step(action) for slot, action in actions.items()}))
 
     def close(self) -> None:
         """End the browser, its folder and our thread."""
         self._stop_browser()
+        self._sessions.clear()
         if self._loop is not None and self._thread is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
@@ -108,31 +120,50 @@ class BrowserWorld(World):
         return answers
 
     async def _reset(self, slot: int, instance: Instance) -> Observation:
-        await self._connect()
-        return await self._session(slot).reset(instance)
+        connection = await self._connect()
+        session = self._sessions.get(slot)
+        if session is None or session.lost:
+            session = self._sessions[slot] = Session(connection, screenshot=self._screenshot)
+        return await session.reset(instance)
 
     def _session(self, slot: int) -> Session:
-        if not 0 <= slot < self.num_slots:
-            raise IndexError(f"slot {slot} is outside of this world's {self.num_slots} slots")
-        if self._connection is None:
-            raise SessionStateError("step before reset: no browser is running; call reset first.")
+        self._check(slot)
         if slot not in self._sessions:
-            self._sessions[slot] = Session(self._connection, screenshot=self._screenshot)
+            raise SessionStateError(f"step before reset: slot {slot} has no running episode; call reset first.")
         return self._sessions[slot]
 
-    async def _connect(self) -> None:
-        """Start the browser if there is none or it has ended; sessions that ask at once wait for the same one."""
-        async with self._connecting:
-            await self._start()
+    def _check(self, slot: int) -> None:
+        if not 0 <= slot < self.num_slots:
+            raise IndexError(f"slot {slot} is outside of this world's {self.num_slots} slots")
 
-    async def _start(self) -> None:
-        if self._connection is not None and not self._connection.closed:
-            return
+    async def _connect(self) -> Connection:
+        """Start the browser if there is none or it has ended; sessions that ask at once wait for the same one.
+
+        Sessions of a browser that has ended stay until their slot is reset: stepped before that, they say so.
+        """
+        async with self._connecting:
+            if self._connection is None or self._connection.closed:
+                self._connection = await self._start()
+            return self._connection
+
+    async def _start(self) -> Connection:
         self._stop_process()
         self._browser = start_chromium(self._path)
-        self._connection = await Connection.connect(self._browser.read_fd, self._browser.write_fd)
-        self._connection.on_events("", self._on_browser_event)
-        await self._connection.call("Target.setDiscoverTargets", {"discover": True}, timeout_s=60)
+        connection = await Connection.connect(self._browser.read_fd, self._browser.write_fd)
+        connection.on_events("", self._on_browser_event)
+        try:
+            await connection.call("Target.setDiscoverTargets", {"discover": True}, timeout_s=START_TIMEOUT_S)
+        except (WorldCrashedError, SessionTimeoutError) as error:
+            connection.close()
+            self._stop_process()
+            if self._has_run:
+                raise WorldCrashedError(f"The browser could not be started again: {error}") from error
+            raise MissingDependencyError(
+                f"{self._path} does not answer as a Chromium headless shell does ({error}); "
+                f"asked for its version, it says {browser_version(self._path)[:200]!r}. {INSTALL}"
+            ) from error
+        self._has_run = True
+        return connection
 
     def _on_browser_event(self, method: str, event: Event) -> None:
         """Close popups: a session is one page."""
@@ -160,7 +191,6 @@ class BrowserWorld(World):
     def _stop_process(self) -> None:
         if self._connection is not None and not self._connection.closed:
             self._connection.close()
-        self._sessions.clear()
         self._connection = None
         if self._browser is not None:
             self._browser.stop()

@@ -27,20 +27,43 @@ if TYPE_CHECKING:
     from agentgym.observation import Observation
     from agentgym.task import OracleScript
 
+# What starts an episode on a loaded page. Raphael's animations (the pie menu) jump to their end, jQuery's are off, the
+# cube does not wait for its timer to turn, and what an earlier episode had due is dropped.
 START = """(() => {{
+  Date.startAgain();
   if (window.jQuery) {{ jQuery.fx.off = true; }}
+  if (window.Raphael) {{
+    Raphael.el.animate = function (...how) {{
+      const animation = Raphael.animation(...how);
+      const {{ easing, callback, ...end }} = animation.anim[animation.top];
+      if (!this.removed) {{ this.attr(end); }}
+      if (callback) {{ setTimeout(() => callback.call(this)); }}
+      return this;
+    }};
+    Raphael.el.animateWith = function (element, animation, ...how) {{ return this.animate(...how); }};
+  }}
   core.EPISODE_MAX_TIME = 2147483647;
   if (!core.cover_div) {{ core.startEpisode(); }}
   core.endEpisode(0);
-  for (let timer = setTimeout(() => 0); timer > 0; timer--) {{ clearTimeout(timer); }}
+  window.firstTimer ??= setTimeout(() => 0);  // those from before it are the page's own
+  for (let timer = setTimeout(() => 0); timer >= firstTimer; timer--) {{ clearTimeout(timer); }}
   window.scrollTo(0, 0);
   if (document.activeElement) {{ document.activeElement.blur(); }}
   core.setDataMode && core.setDataMode('{mode}');
   Math.seedrandom({seed});
   core.startEpisodeReal();
+  if (window.cube) {{ cube.viewport.animate(); }}
 }})()"""
-# Mulberry32 (T. Ettinger, public domain) until core.js brings its own generator.
-SEED_LOADING = """(() => {{
+# Icons drawn by `content: url(…)` lose their size while a picture for :hover loads, so that the first click falls
+# beside them; a person's hand is slower. All such pictures are loaded once a page, before the first observation.
+LOAD_ICONS = """window.agentgymIcons ? 0 : Promise.all((window.agentgymIcons =
+  [...document.styleSheets].flatMap((sheet) => [...sheet.cssRules].flatMap((rule) => {
+    const found = /url\\("(.*?)"\\)/.exec((rule.style && rule.style.content) || '');
+    return found ? [Object.assign(new Image(), { src: new URL(found[1], sheet.href || location.href).href })] : [];
+  }))).map((image) => image.decode().catch(() => 0))).then(() => 0)"""
+# Before a page's own scripts: chance from the seed (Mulberry32, T. Ettinger, public domain) until core.js brings its
+# own generator, and a clock that shows the same time at the start of every episode.
+LOADING = """(() => {{
   let state = {seed} | 0;
   Math.random = () => {{
     state = (state + 0x6D2B79F5) | 0;
@@ -48,11 +71,31 @@ SEED_LOADING = """(() => {{
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   }};
+  const clock = performance.now.bind(performance), epoch = {epoch_ms};
+  let start = clock();
+  const now = () => epoch + Math.floor(clock() - start);
+  const own = {{ now, startAgain: () => {{ start = clock(); }} }};
+  Date = new Proxy(Date, {{
+    construct: (date, values, target) => Reflect.construct(date, values.length ? values : [now()], target),
+    apply: () => new Date().toString(),
+    get: (date, key) => Object.hasOwn(own, key) ? own[key] : Reflect.get(date, key),
+  }});
 }})()"""
+EPOCH_MS = 1_577_880_000_000  # 2020-01-01 12:00 UTC
 INSTRUCTION = "((query) => typeof query === 'string' ? query : query.utterance)(core.getUtterance())"
 STATE = "({ done: WOB_DONE_GLOBAL, reward: WOB_RAW_REWARD_GLOBAL, reason: String(WOB_REWARD_REASON || '') })"
 
-FRESH_PAGE = frozenset({"drag-cube", "order-food"})  # these leak state over restarts in the page
+# Pages that cannot be started again in place. The first ones bind their handlers once more at each start, so that
+# those of earlier episodes would judge, too; the others keep what the agent has changed: text, open dialogs, scrolling.
+FRESH_PAGE = frozenset({
+    "click-menu", "drag-items", "drag-items-grid", "drag-sort-numbers", "form-sequence", "hot-cold", "navigate-tree",
+    "text-editor", "use-slider", "use-slider-2",
+    "book-flight", "book-flight-nodelay", "choose-date", "choose-date-easy", "choose-date-medium",
+    "choose-date-nodelay", "click-scroll-list", "drag-cube", "order-food", "phone-book", "scroll-text", "scroll-text-2", "search-engine",
+    "social-media", "social-media-all", "social-media-some", "use-colorwheel", "use-colorwheel-2",
+})  # fmt: skip
+# What these show moves by itself, which is the task: a first observation depends on the moment at which it is taken.
+NONDETERMINISTIC = frozenset({"stock-market"})
 MAX_STEPS = 15
 HIDDEN = "#reward-display, #sync-task-cover, #click-canvas, #query"
 
@@ -82,13 +125,14 @@ class MiniWobTask(BrowserTask):
     viewport = (160, 210)
     max_steps = MAX_STEPS
     state_script = STATE
-    instruction_script = "((query) => typeof query === 'string' ? query : query.utterance)(core.getUtterance())"
+    instruction_script = INSTRUCTION
     hidden = HIDDEN
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.id = f"miniwob/{name}"
         self.reusable = name not in FRESH_PAGE
+        self.deterministic = name not in NONDETERMINISTIC
 
     @property
     def description(self) -> str:  # type: ignore[override]  # read from the package's own documentation, on demand
@@ -117,11 +161,11 @@ class MiniWobTask(BrowserTask):
 
     def start_script(self, seed: int) -> str:
         """Start an episode in the page."""
-        return START.format(mode="train", seed=seed)
+        return START.format(mode="train", seed=seed) + ";\n" + LOAD_ICONS
 
     def load_script(self, seed: int) -> str:
-        """Seed what a page draws while it loads."""
-        return SEED_LOADING.format(seed=seed)
+        """Seed what a page draws while it loads, and set its clock."""
+        return LOADING.format(seed=seed, epoch_ms=EPOCH_MS)
 
     def score(self, state: Any, goal: Any, answer: str | None) -> Score | None:
         """Read the page's own verdict."""

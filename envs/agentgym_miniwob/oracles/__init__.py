@@ -5,6 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agentgym_miniwob.oracles.clicking import CLICKING
+from agentgym_miniwob.oracles.forms import FORMS
+from agentgym_miniwob.oracles.inbox import INBOX
+from agentgym_miniwob.oracles.posts import POSTS
+from agentgym_miniwob.oracles.reading import READING
+from agentgym_miniwob.oracles.scrolling import SCROLLING
+from agentgym_miniwob.oracles.shapes import SHAPES
+from agentgym_miniwob.oracles.tabs import TABS
+from agentgym_miniwob.oracles.widgets import WIDGETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,4 +20,14 @@ if TYPE_CHECKING:
     from agentgym.observation import Observation
     from agentgym.task import OracleScript
 
-ORACLES: dict[str, Callable[[Observation], OracleScript]] = {**CLICKING}
+ORACLES: dict[str, Callable[[Observation], OracleScript]] = {
+    **CLICKING,
+    **FORMS,
+    **READING,
+    **INBOX,
+    **POSTS,
+    **SHAPES,
+    **TABS,
+    **WIDGETS,
+    **SCROLLING,
+}

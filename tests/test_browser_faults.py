@@ -1,0 +1,239 @@
+"""What the browser world does when its machine fails, and what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from agentgym import registry
+from agentgym.action import Click, Wait
+from agentgym.errors import (
+    MissingDependencyError,
+    SessionCrashedError,
+    SessionStateError,
+    SessionTimeoutError,
+    WorldCrashedError,
+)
+from agentgym.observation import Observation
+from agentgym.task import Instance
+from agentgym.world import Step
+from agentgym_browser import chromium, inputs
+from agentgym_browser import world as world_module
+from agentgym_browser.world import BrowserWorld
+from tests.browser_page import PageTask, act, open_page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+BOUND_S = 60.0  # far more than anything here takes: the machine may be busy
+CALM = PageTask("<button>ok</button>")
+HANGING = PageTask('<button onclick="for (;;) {}">hang</button>')
+TASK_ID = "miniwob/click-button"
+OWNER = f"""
+from agentgym import registry
+from agentgym.action import Wait
+from agentgym.task import Instance
+task = registry.get_task({TASK_ID!r})
+with registry.make_world("browser") as world:
+    world.reset({{0: Instance(task, 0)}})
+    print("ready", flush=True)
+    while True:
+        world.step({{0: Wait(ms=100)}})
+"""
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where browsers put their folders."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def world() -> Iterator[BrowserWorld]:
+    with BrowserWorld(num_slots=2) as world:
+        world.reset({0: Instance(CALM, 0), 1: Instance(CALM, 1)})
+        yield world
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + BOUND_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def browser_of(world: BrowserWorld) -> psutil.Process:
+    assert world.browser_pid is not None
+    children: list[psutil.Process] = psutil.Process(world.browser_pid).children()
+    (browser,) = [child for child in children if "--type=" not in " ".join(child.cmdline())]
+    return browser
+
+
+def kill_browser(world: BrowserWorld) -> None:
+    browser = browser_of(world)
+    browser.kill()
+    assert world.browser_pid is not None
+    psutil.Process(world.browser_pid).wait(BOUND_S)
+
+
+def crash_renderer(world: BrowserWorld, *, slot: int) -> None:
+    """Do by DevTools what no action of an agent can."""
+    page = world._sessions[slot].page
+    assert page is not None
+
+    async def crash() -> None:
+        page.send("Page.crash")
+
+    world._run(crash())
+
+
+class TestBrowserKilled:
+    def test_every_slot_says_so_and_the_next_reset_works(self, world: BrowserWorld) -> None:
+        kill_browser(world)
+        answers = world.step({0: Wait(ms=0), 1: Wait(ms=0)})
+        assert [type(answer) for answer in answers.values()] == [WorldCrashedError, WorldCrashedError]
+        healed = world.reset({0: Instance(CALM, 0), 1: Instance(CALM, 1)})
+        assert all(isinstance(answer, Observation) for answer in healed.values())
+        act(world, Click(element=1), slot=1)
+
+    def test_in_the_middle_of_a_step_it_is_the_same(self, world: BrowserWorld) -> None:
+        killer = threading.Timer(0.2, kill_browser, [world])
+        killer.start()
+        answers = world.step({0: Wait(ms=10_000), 1: Wait(ms=10_000)})
+        killer.join()
+        assert [type(answer) for answer in answers.values()] == [WorldCrashedError, WorldCrashedError]
+
+    def test_a_slot_that_was_playing_says_so_also_after_another_has_started_the_next_browser(
+        self, world: BrowserWorld
+    ) -> None:
+        kill_browser(world)
+        open_page(world, CALM, slot=0)
+        assert isinstance(world.step({1: Wait(ms=0)})[1], WorldCrashedError)
+        with pytest.raises(SessionStateError, match="reset"):
+            world.step({1: Wait(ms=0)})
+
+    def test_its_children_and_its_folder_are_gone(self, folders: Path) -> None:
+        with BrowserWorld() as world:
+            open_page(world, CALM)
+            family = [browser_of(world), *browser_of(world).children(recursive=True)]
+            assert list(folders.iterdir())
+            kill_browser(world)
+            wait_until(lambda: not any(process.is_running() for process in family))
+            assert not list(folders.iterdir())
+
+
+class TestPageFails:
+    def test_a_crashed_renderer_fails_its_own_slot_alone(self, world: BrowserWorld) -> None:
+        crash_renderer(world, slot=0)
+        answers = world.step({0: Wait(ms=50), 1: Click(element=1)})
+        assert isinstance(answers[0], SessionCrashedError)
+        assert isinstance(answers[1], Step)
+        assert open_page(world, CALM, slot=0) == open_page(world, CALM, slot=1)
+
+    def test_a_page_in_an_endless_loop_fails_its_own_slot_alone(
+        self, world: BrowserWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(inputs, "PAGE_TIMEOUT_S", 1.0)
+        open_page(world, HANGING, slot=0)
+        answers = world.step({0: Click(element=1), 1: Click(element=1)})
+        assert isinstance(answers[0], SessionTimeoutError)
+        assert isinstance(answers[1], Step)
+        assert isinstance(world.reset({0: Instance(CALM, 0)})[0], Observation)
+
+    def test_a_state_that_cannot_be_read_is_a_crashed_session(self, world: BrowserWorld) -> None:
+        open_page(world, PageTask("<p>x</p>", state="nothing.at.all"), slot=0)
+        answer = world.step({0: Wait(ms=0)})[0]
+        assert isinstance(answer, SessionCrashedError)
+        assert "nothing is not defined" in str(answer)
+
+
+class TestNothingIsLeft:
+    def test_close_leaves_no_process_folder_thread_or_descriptor(self, folders: Path) -> None:
+        with BrowserWorld() as world:  # whatever Python itself opens once
+            open_page(world, CALM)
+        here = psutil.Process()
+        before = (here.num_fds(), threading.active_count(), here.children(recursive=True))
+        world = BrowserWorld(num_slots=2)
+        world.reset({0: Instance(CALM, 0), 1: Instance(CALM, 0)})
+        assert len(list(folders.iterdir())) == 1
+        world.close()
+        assert (here.num_fds(), threading.active_count(), here.children(recursive=True)) == before
+        assert not list(folders.iterdir())
+
+    def test_a_closed_world_can_be_used_again(self) -> None:
+        world = BrowserWorld()
+        for _ in range(2):
+            open_page(world, CALM)
+            world.close()
+
+    @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+    def test_an_owner_that_is_ended_takes_everything_with_it(self, folders: Path, number: signal.Signals) -> None:
+        with subprocess.Popen(
+            [sys.executable, "-c", OWNER],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as owner:
+            assert owner.stdout is not None
+            assert owner.stdout.readline() == b"ready\n"
+            family = psutil.Process(owner.pid).children(recursive=True)
+            assert len(family) >= 3
+            assert list(folders.iterdir())
+            os.killpg(owner.pid, number)
+            owner.wait(BOUND_S)
+        wait_until(lambda: not any(process.is_running() for process in family) and not list(folders.iterdir()))
+
+
+class TestNoBrowser:
+    def test_a_path_that_does_not_exist_says_how_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(chromium.ENVIRONMENT_VARIABLE, "/no/such/file")
+        with pytest.raises(MissingDependencyError, match=r"'/no/such/file' is not an executable file.*apt-get install"):
+            BrowserWorld()
+
+    def test_a_machine_without_one_says_how_to_install(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.delenv(chromium.ENVIRONMENT_VARIABLE, raising=False)
+        monkeypatch.setattr(chromium, "CANDIDATES", ("no-such-program",))
+        monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
+        with pytest.raises(MissingDependencyError, match=r"apt-get install.*playwright install"):
+            registry.make(TASK_ID)
+
+    def test_one_that_playwright_has_installed_is_found(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        shell = tmp_path / "chromium_headless_shell-1200" / "chrome-linux" / "headless_shell"
+        shell.parent.mkdir(parents=True)
+        shell.write_text("")
+        shell.chmod(0o755)
+        monkeypatch.delenv(chromium.ENVIRONMENT_VARIABLE, raising=False)
+        monkeypatch.setattr(chromium, "CANDIDATES", ())
+        monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
+        assert chromium.find_chromium() == shell
+
+    @pytest.mark.parametrize("program", ["/bin/true", "/bin/cat", "/bin/sh"])
+    def test_a_program_that_is_no_browser_is_named(self, program: str, folders: Path) -> None:
+        with BrowserWorld(chromium=Path(program)) as world:
+            with pytest.raises(MissingDependencyError, match=f"{program} does not answer as a Chromium"):
+                world.reset({0: Instance(CALM, 0)})
+            assert not list(folders.iterdir())
+
+    def test_a_program_that_never_answers_is_given_up(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setattr(world_module, "START_TIMEOUT_S", 0.5)
+        silent = tmp_path / "silent"
+        silent.write_text('#!/bin/sh\n[ "$1" = --version ] && exec echo silent 1.0\nexec sleep 600\n')
+        silent.chmod(0o755)
+        with (
+            BrowserWorld(chromium=silent) as world,
+            pytest.raises(MissingDependencyError, match=r"it says 'silent 1\.0'"),
+        ):
+            world.reset({0: Instance(CALM, 0)})
+
+    def test_check_gives_the_version_of_one_that_works(self) -> None:
+        assert "Chromium" in BrowserWorld.check() or "Chrome" in BrowserWorld.check()

@@ -1,0 +1,153 @@
+"""The configuration of a run: what it takes, and how it refuses the rest before anything starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agentgym.errors import ConfigError, UnknownNameError
+from agentgym.train.config import Section, TrainConfig, load_config, recipes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> str:
+    path = tmp_path / "mine.yaml"
+    path.write_text("model: nano\ntasks: [toy]\ngrpo:\n  learning_rate: 1e-4\n")
+    return str(path)
+
+
+def sections(section: type[Section] = TrainConfig) -> list[type[Section]]:
+    inner = [field.annotation for field in section.model_fields.values()]
+    return [section, *(each for each in inner if isinstance(each, type) and issubclass(each, Section))]
+
+
+@pytest.mark.parametrize("name", sorted(recipes()))
+def test_every_recipe_loads_and_begins_with_what_it_is_for(name: str) -> None:
+    config = load_config(name, [])
+    assert config.name == name
+    assert str(config.folder) == f"runs/{name}"
+    assert recipes()[name].read_text().startswith("# ")
+
+
+def test_the_quick_start_is_there() -> None:
+    assert "quickstart" in recipes()
+
+
+def test_a_file_is_named_by_itself_and_an_override_changes_one_key(recipe: str) -> None:
+    config = load_config(recipe, ["seed=3", "ray.workers=4", "evaluation.temperature=0.5", "out=there", "tasks=[a, b]"])
+    assert (config.name, config.seed, config.ray.workers, config.evaluation.temperature) == ("mine", 3, 4, 0.5)
+    assert str(config.folder) == "there"
+    assert config.tasks == ("a", "b")
+    assert config.evaluation.episodes == TrainConfig(model="nano", tasks=()).evaluation.episodes
+
+
+def test_every_key_is_documented() -> None:
+    lacking = [
+        f"{section.__name__}.{name}"
+        for section in sections()
+        for name, field in section.model_fields.items()
+        if not field.description
+    ]
+    assert not lacking
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("sed=3", r"Unknown key 'sed'\. Did you mean 'seed'\?"),
+        ("zzzzzzzz=3", r"Unknown key 'zzzzzzzz'\.$"),
+        ("ray.worker=3", r"Unknown key 'ray\.worker'\. Did you mean 'ray\.workers'\?"),
+        ("evaluation.episode=3", r"Unknown key 'evaluation\.episode'\. Did you mean 'evaluation\.episodes'\?"),
+        ("grpo.learning_rat=3", r"Unknown key 'grpo\.learning_rat'\. Did you mean 'learning_rate'\?"),
+    ],
+)
+def test_an_unknown_key_is_told_with_its_path_and_the_nearest(recipe: str, override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(recipe, [override])
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("seed=abc", r"^seed: .*integer.*, got 'abc'\.$"),
+        ("seed=-1", r"^seed: .*greater than or equal to 0, got -1\.$"),
+        ("group_size=1", r"^group_size: .*greater than or equal to 2"),
+        ("temperature=0", r"^temperature: .*greater than 0"),
+        ("temperature=.nan", r"^temperature: "),
+        ("estimator=ppo", r"^estimator: .*'grpo' or 'rloo', got 'ppo'\.$"),
+        ("ray.workers=many", r"^ray\.workers: .*integer.*, got 'many'\.$"),
+        ("ray=3", r"^ray: .*got 3\.$"),
+        ("evaluation.episodes=0", r"^evaluation\.episodes: .*greater than or equal to 1, got 0\.$"),
+        ("tasks=[1]", r"^tasks\.0: .*string, got 1\.$"),
+        ("grpo.learning_rate=abc", r"^grpo\.learning_rate: .*number.*, got 'abc'\.$"),
+        ("grpo.bf16=perhaps", r"^grpo\.bf16: .*boolean.*, got 'perhaps'\.$"),
+        ("grpo.steps_per_generation=2.5", r"^grpo\.steps_per_generation: .*integer.*, got 2\.5\.$"),
+        ("grpo=3", r"^grpo: .*dictionary, got 3\.$"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_told_with_its_path(recipe: str, override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(recipe, [override])
+
+
+@pytest.mark.parametrize("key", ["max_steps", "seed", "temperature", "save_strategy", "num_generations"])
+def test_what_the_run_sets_itself_is_refused(recipe: str, key: str) -> None:
+    with pytest.raises(ConfigError, match=rf"grpo\.{key} is set by the run itself"):
+        load_config(recipe, [f"grpo.{key}=1"])
+
+
+def test_numbers_that_yaml_reads_as_text_are_numbers(recipe: str) -> None:
+    assert load_config(recipe, []).grpo["learning_rate"] == 1e-4
+    config = load_config(
+        recipe, ["grpo.learning_rate=5e-5", "grpo.beta=1e-2", "temperature=1e-1", "grpo.epsilon_high=3e-1"]
+    )
+    assert config.grpo == {"learning_rate": 5e-5, "beta": 1e-2, "epsilon_high": 0.3}
+    assert config.temperature == 0.1
+
+
+def test_texts_and_numbers_of_trl_stay_what_they_are(recipe: str) -> None:
+    given = {"lr_scheduler_type": "constant", "loss_type": "dapo", "max_grad_norm": 1, "steps_per_generation": 4}
+    config = load_config(recipe, [f"grpo.{key}={value}" for key, value in given.items()])
+    assert {key: config.grpo[key] for key in given} == given
+
+
+@pytest.mark.parametrize("override", ["seed", "=3", "ray.=3", ".seed=3", ""])
+def test_what_is_no_override_is_told(recipe: str, override: str) -> None:
+    with pytest.raises(ConfigError, match=r"is not an override; write KEY=VALUE, such as seed=3"):
+        load_config(recipe, [override])
+
+
+def test_an_override_goes_into_sections_only(recipe: str) -> None:
+    with pytest.raises(ConfigError, match=r"^model\.size: model is a value, not a section\.$"):
+        load_config(recipe, ["model.size=3"])
+    with pytest.raises(ConfigError, match=r"^seed: '\[1' is not a YAML value\.$"):
+        load_config(recipe, ["seed=[1"])
+
+
+def test_a_missing_file_is_told_with_the_nearest_recipe() -> None:
+    with pytest.raises(UnknownNameError, match=r"file 'quickstar'\. Did you mean 'quickstart'\? Recipes are"):
+        load_config("quickstar", [])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"a: [1", "is not YAML"),
+        (b"a: \x81\xff", "is not YAML"),
+        (b"- 1\n- 2\n", "must hold keys and values"),
+        (b"", "must hold keys and values"),
+        (b"tasks: [toy]", "Key 'model' is missing"),
+        (b"1: 2\nmodel: nano\ntasks: [toy]", "1: "),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_told(tmp_path: Path, text: bytes, message: str) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_bytes(text)
+    with pytest.raises(ConfigError, match=message):
+        load_config(str(path), [])
+    with pytest.raises(UnknownNameError, match="recipe or configuration file"):
+        load_config(str(tmp_path), [])
