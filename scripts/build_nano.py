@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 BUFFER = 40  # batches that are sorted by length together, so that little is padded
 MAX_TOKENS = 640  # longer examples are left out
 EVALUATION_SEED = 1_000_003  # no training run may use it
-ID_WEIGHT = 4.0  # of an element id in the loss
 WARM_UP = 0.03  # share of the budget
 PACKAGES = ("torch", "transformers", "trl", "tokenizers", "datasets")
 
@@ -59,6 +58,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--layers", type=int, default=4, help="of a new model")
     parser.add_argument("--demonstrations", type=Path, help="file of scripts/play_demonstrations.py")
     parser.add_argument("--share", type=float, default=0.5, help="of examples taken from the demonstrations")
+    parser.add_argument("--id-weight", type=float, default=1.0, help="of the element id behind a label, in the loss")
     parser.add_argument("--evaluate", type=int, default=100, help="synthetic examples a family")
     parser.add_argument("--threads", type=int, default=1, help="of torch")
     parser.add_argument("--bf16", action="store_true", help="train under bfloat16 autocast")
@@ -146,11 +146,12 @@ class CompletionTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types h
     """SFTTrainer whose vocabulary layer sees completion tokens only.
 
     TRL's fused head skips the prompt on CUDA alone; on a CPU it scores every position, six times the cost of the rest.
-    The element id behind a label weighs more: it is the one token that says where to act, and is learnt last.
+    The element id behind a label may weigh more: it is the one token that says where to act, and is learnt last.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, id_weight: float, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._id_weight = id_weight
         pieces = self.processing_class.convert_ids_to_tokens(range(len(self.processing_class)))
         self._opens_id = torch.tensor([float(piece.endswith("[")) for piece in pieces])  # (vocabulary,)
 
@@ -166,7 +167,7 @@ class CompletionTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types h
         wanted = labels[chosen]
         right = (logits.detach().argmax(-1) == wanted).float().mean()
         self._metrics["train"]["mean_token_accuracy"].append(right.item())
-        weights = 1 + (ID_WEIGHT - 1) * self._opens_id[before[chosen]]  # (completion tokens,)
+        weights = 1 + (self._id_weight - 1) * self._opens_id[before[chosen]]  # (completion tokens,)
         loss = (weights * torch.nn.functional.cross_entropy(logits, wanted, reduction="none")).sum()
         loss = loss / (len(wanted) if num_items_in_batch is None else num_items_in_batch)
         return (loss, {"logits": logits}) if return_outputs else loss
@@ -215,6 +216,7 @@ def train(model: Any, tokenizer: Any, options: argparse.Namespace) -> tuple[int,
             train_dataset=dataset,
             processing_class=tokenizer,
             callbacks=[budget],
+            id_weight=options.id_weight,
             optimizers=(optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, budget.rate)),
         )
         budget.started = time.monotonic()
@@ -253,7 +255,7 @@ def main() -> None:
         "examples": steps * options.batch,
         "minutes": round(minutes, 1),
         "learning_rate": options.learning_rate,
-        "id_weight": ID_WEIGHT,
+        "id_weight": options.id_weight,
         "demonstrations": options.demonstrations.name if options.demonstrations else None,
         "share": options.share if options.demonstrations else 0.0,
     }

@@ -39,9 +39,11 @@ CALM = PageTask("<button>ok</button>")
 HANGING = PageTask('<button onclick="for (;;) {}">hang</button>')
 TASK_ID = "miniwob/click-button"
 OWNER = f"""
+import signal
 from agentgym import registry
 from agentgym.action import Wait
 from agentgym.task import Instance
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits it as ignored
 task = registry.get_task({TASK_ID!r})
 with registry.make_world("browser") as world:
     world.reset({{0: Instance(task, 0)}})
@@ -109,7 +111,7 @@ class TestBrowserKilled:
     def test_in_the_middle_of_a_step_it_is_the_same(self, world: BrowserWorld) -> None:
         killer = threading.Timer(0.2, kill_browser, [world])
         killer.start()
-        answers = world.step({0: Wait(ms=10_000), 1: Wait(ms=10_000)})
+        answers = world.step({0: Wait(ms=2000), 1: Wait(ms=2000)})
         killer.join()
         assert [type(answer) for answer in answers.values()] == [WorldCrashedError, WorldCrashedError]
 
@@ -190,7 +192,10 @@ class TestNothingIsLeft:
             assert len(family) >= 3
             assert list(folders.iterdir())
             os.killpg(owner.pid, number)
-            owner.wait(BOUND_S)
+            try:
+                owner.wait(BOUND_S)
+            finally:
+                owner.kill()
         wait_until(lambda: not any(process.is_running() for process in family) and not list(folders.iterdir()))
 
 

@@ -120,9 +120,6 @@ def recipe(path: Path, model: Path, **changes: Any) -> Path:
     return path
 
 
-# What it answers.
-
-
 def test_tasks_are_listed_and_described(agentgym: Callable[..., Answer]) -> None:
     listed = agentgym("tasks", "--suite", "toy")
     assert (listed.code, "toy/press" in listed.out, "toy/fill" in listed.out) == (0, True, True)
@@ -182,9 +179,6 @@ def test_all_commands_are_in_the_help(agentgym: Callable[..., Answer]) -> None:
     answer = agentgym("--help")
     assert all(name in answer.out for name in COMMANDS)
     assert typer.main.get_command(app).commands.keys() == set(COMMANDS)  # type: ignore[attr-defined]  # typer's group
-
-
-# Mistakes.
 
 
 @pytest.mark.parametrize(
@@ -290,11 +284,9 @@ def test_a_missing_torch_is_told_with_the_command_that_installs_it(
     assert not (tmp_path / "run").exists()
 
 
-# A full disk: a limit on the size of files gives the same errors.
-
-
 @contextmanager
 def largest_file(size: int) -> Iterator[None]:
+    """A limit on the size of files, which gives the errors of a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -314,7 +306,8 @@ def test_a_full_disk_while_evaluating_is_one_message(environment: dict[str, str]
     )
     answer = Answer(done.returncode, done.stdout, done.stderr)
     assert answer.code == 1, answer.err
-    assert f"cannot be written to {tmp_path}: {os.strerror(errno.EFBIG)}. Free some space" in answer.message
+    assert f"cannot be written to {tmp_path}: " in answer.message
+    assert f"{os.strerror(errno.EFBIG)}. Free some space" in answer.message
     assert list(TrajectoryStore(tmp_path).read()) == []
     assert not list(tmp_path.glob("*.parquet*"))
 
@@ -332,9 +325,6 @@ def test_a_full_disk_while_training_is_one_message_and_the_run_goes_on_later(
     assert resumed.code == 0, resumed.err
     assert (out / "report.html").is_file()
     assert [line["generation"] for line in RunFolder(out).read_progress()] == [0]
-
-
-# Ctrl-C.
 
 
 def test_ctrl_c_keeps_what_was_played_and_the_same_command_goes_on(

@@ -107,9 +107,11 @@ def test_every_task_keeps_the_contract(world: World, task: MiniWobTask) -> None:
     assert isinstance(first, Observation)
     assert isinstance(other, Observation)
     assert first.instruction
-    assert first.elements
+    assert first.elements or task.name == "hot-cold"  # its one area shows nothing
     # Whatever this changes, in another slot, the next episode is that of its seed.
-    world.step({0: Click(element=first.elements[-1].id), 1: Click(x=80, y=130)})
+    world.step(
+        {0: Click(element=first.elements[-1].id) if first.elements else Click(x=80, y=90), 1: Click(x=80, y=130)}
+    )
     again = world.reset({0: Instance(task, 8), 1: Instance(task, 7)})
     if task.deterministic:
         assert again == {0: other, 1: first}
@@ -120,13 +122,9 @@ def test_every_task_keeps_the_contract(world: World, task: MiniWobTask) -> None:
     assert 0 <= step.score.value <= 1
     with pytest.raises(SessionStateError):
         world.step({0: Done()})
-
-
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
-def test_gymnasiums_checker_passes_without_a_warning(world: World, task: MiniWobTask) -> None:
     env = AgentEnv(world, task)
     env.spec = EnvSpec(task.id, nondeterministic=not task.deterministic)
-    check_env(env, skip_render_check=True, skip_close_check=True)
+    check_env(env, skip_render_check=True, skip_close_check=True)  # Gymnasium's; a warning is an error here
 
 
 @pytest.mark.parametrize("task", [task for task in TASKS if task.id not in LEAKING], ids=lambda task: task.id)

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from agentgym.cli.tables import new_table, print_table
+from agentgym.errors import ConfigError, StoreError
 from agentgym.registry import select_tasks
 from agentgym.task import Split
 from agentgym.versions import versions
@@ -40,6 +41,8 @@ def evaluate(
     for folder in (out, None if json_file is None else json_file.parent):
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)  # a wrong place is told before anything is played
+    if out is not None:
+        _check_player(out, {"policy": policy if named else str(checkpoint_folder(policy)), "temperature": temperature})
     player = load_policy(policy) if named else load_policy(policy, temperature=temperature)
     from agentgym.evaluate.evaluation import evaluate as play
     from agentgym.evaluate.progress import show_progress
@@ -59,6 +62,24 @@ def evaluate(
     _show(result)
     if json_file is not None:
         json_file.write_text(json.dumps(_document(result), indent=2) + "\n")
+
+
+def _check_player(out: Path, player: dict[str, Any]) -> None:
+    """Note who plays the episodes that a folder keeps; refuse to go on with another one's.
+
+    Raises:
+        ConfigError: they are another policy's, or were sampled at another temperature.
+    """
+    note = out / "player.json"
+    if not note.exists():
+        note.write_text(json.dumps(player, indent=2) + "\n")
+        return
+    try:
+        before = json.loads(note.read_text())
+    except ValueError as error:
+        raise StoreError(f"{note} is not readable JSON: {error}. Give --out another folder.") from error
+    if before != player:
+        raise ConfigError(f"{out} keeps episodes of {before}, not of {player}. Give --out another folder.")
 
 
 def _document(result: Evaluation) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Sentences that the starter model must never have seen: those of the tasks that the quick start learns.
+"""Sentences that the starter model must never have seen: those of the tasks that the quick start learns, and more.
 
-The synthetic instructions use other words and other structures. `is_held_out` recognises the eleven tasks' sentences,
-so that a test can show that no synthetic example carries one, and a demonstration file can be checked too.
+The synthetic instructions use other words and other structures. `is_held_out` recognises the tasks' sentences, so that
+a test can show that no synthetic example carries one, and a demonstration file can be checked too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ HELD_OUT = (
     r'click on the ".*" button\.?',  # click-button
     r'click on the link ".*"\.?',  # click-link
     r"click button \S+\.?",  # click-test-2
-    r"select .* and click submit\.?",  # click-option, click-checkboxes
+    r"select .* and click submit\.?",  # click-option, click-checkboxes, choose-list, click-scroll-list
     r'enter ".*" into the text field and press submit\.?',  # enter-text
     r"click button \S+, then click button \S+\.?",  # click-button-sequence
     r"focus into the .* input textbox\.?",  # focus-text-2

@@ -54,15 +54,15 @@ class Learner:
     def __init__(self, config: TrainConfig, folder: RunFolder, tasks: Sequence[Task], console: Console) -> None:
         transformers.logging.set_verbosity_error()  # progress is ours; what goes wrong still raises
         transformers.logging.disable_progress_bar()
-        torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
+        torch.set_num_threads(config.threads or os.cpu_count() or 1)
         torch.manual_seed(config.seed)
         self.config = config
         self.folder = folder
         self.tasks = tasks
         self.memory = MemoryWatch()
         self._console = console
-        self._trained = (folder.final / "config.json").is_file()
-        self._checkpoint = folder.final if self._trained else checkpoint_folder(config.model)
+        self.trained = (folder.final / "config.json").is_file()
+        self._checkpoint = folder.final if self.trained else checkpoint_folder(config.model)
         self._player = TransformersPolicy.from_pretrained(
             self._checkpoint, temperature=config.temperature, max_new_tokens=config.max_new_tokens
         )
@@ -86,7 +86,7 @@ class Learner:
             ConfigError: TRL refuses the settings under ``grpo``.
             InfrastructureError: the machine failed most episodes of a generation.
         """
-        if self._trained:
+        if self.trained:
             return
         config, folder = self.config, self.folder
         args = grpo_arguments(config, folder)
@@ -116,7 +116,7 @@ class Learner:
             aside = folder.final.with_name("final.tmp")
             trainer.save_model(str(aside))
             aside.rename(folder.final)  # whole or not there: it says that training has ended
-        self._trained = True
+        self.trained = True
 
     def _open(self, stack: ExitStack, policy: TransformersPolicy, *, screenshots: bool) -> EpisodeSource:
         config, name = self.config, self.tasks[0].world
@@ -134,6 +134,7 @@ class Learner:
                 temperature=policy.temperature,
                 max_new_tokens=config.max_new_tokens,
                 screenshots=screenshots,
+                threads=config.threads or 1,
             )
         )
         self._publish(workers, policy.version)  # the model may have been trained since it was loaded

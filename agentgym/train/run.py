@@ -7,6 +7,7 @@ episodes. Both scorings use the same test seeds and the same decoding, and no de
 from __future__ import annotations
 
 import errno
+import os
 import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -96,6 +97,7 @@ def train(config: TrainConfig, *, resume: bool, console: Console) -> RunSummary:
     else:
         folder.check()
     console.print(f"loading {config.model} ...", markup=False, highlight=False)
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # a run needs no network, and tells nobody of itself
     try:
         from agentgym.train.learner import Learner, grpo_arguments
     except (ImportError, RuntimeError) as error:  # transformers wraps what its modules raise while they load
@@ -147,6 +149,11 @@ def _score(name: str, learner: Learner, console: Console) -> dict[str, Any]:
     found = folder.read_json(f"{name}.json")
     if found is not None:
         return found
+    if name == "before" and learner.trained:
+        raise StoreError(
+            f"{folder.path / 'before.json'} is gone, and the model has been trained since, so that score cannot be had "
+            "any more. Leave out --resume to start anew."
+        )
     settings = config.evaluation
     total = settings.episodes * len(learner.tasks)
 

@@ -65,7 +65,7 @@ async def _perform(page: Page, action: Action) -> None:
         case Drag():
             start = await _target(page, action.element, action.x, action.y)
             end = await _target(page, action.to_element, action.to_x, action.to_y)
-            await _mouse(page, _drag(start, end))
+            await _drag(page, start, end)
         case Scroll():
             await _scroll(page, action)
         case Type():
@@ -122,17 +122,13 @@ def _button(kind: str, point: Point, button: str, count: int) -> dict[str, Any]:
     return {**event, "clickCount": count}
 
 
-def _drag(start: Point, end: Point) -> list[dict[str, Any]]:
-    way = [
-        Point(start.x + (end.x - start.x) * n / DRAG_STEPS, start.y + (end.y - start.y) * n / DRAG_STEPS)
-        for n in range(1, DRAG_STEPS + 1)
-    ]
-    return [
-        _move(start),
-        _button("mousePressed", start, "left", 1),
-        *(_move(point, buttons=1) for point in way),
-        _button("mouseReleased", end, "left", 1),
-    ]
+async def _drag(page: Page, start: Point, end: Point) -> None:
+    await _mouse(page, [_move(start), _button("mousePressed", start, "left", 1)])
+    for n in range(1, DRAG_STEPS + 1):
+        way = n / DRAG_STEPS
+        point = Point(start.x + (end.x - start.x) * way, start.y + (end.y - start.y) * way)
+        await _mouse(page, [_move(point, buttons=1)])  # one by one: moves of the same frame reach a page as one
+    await _mouse(page, [_button("mouseReleased", end, "left", 1)])
 
 
 async def _click(page: Page, point: Point, action: Click) -> None:

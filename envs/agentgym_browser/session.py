@@ -1,7 +1,8 @@
 """One session: episodes of browser tasks on one page, one after the other.
 
-A task whose page can be restarted in place is (see `BrowserTask.reusable`); otherwise each episode gets a new browser
-context, so that no cookie, storage or script of an earlier episode is there. A failed session throws its page away.
+Each episode gets a new browser context, so that no cookie, storage or script of an earlier one is there; a task whose
+pages store nothing gets a new document only, one that can start again in place not even that (see `BrowserTask`). A
+failed session throws its page away.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Session:
         self._screenshot = screenshot
         self._page: Page | None = None
         self._loaded: BrowserTask | None = None  # the task whose page is open and may be started again
+        self._clean = False  # whether all that the open page's browser context has seen stores nothing
         self._task: BrowserTask | None = None  # the task of the running episode
         self._setup = Setup()
         self._instruction = ""
@@ -115,10 +117,12 @@ class Session:
                 return  # the context is gone already, which is what was wanted
 
     async def _open(self, task: BrowserTask) -> Page:
-        """Return a page for the task: the open one where that is safe, else a new one."""
-        if self._page is None or self._page.crashed or not (task.reusable and self._loaded is not None):
+        """Return a page for the task: the open one where that is safe, else one in a new browser context."""
+        safe = self._loaded is task or (self._clean and task.stores_nothing)
+        if self._page is None or self._page.crashed or not safe:
             await self.discard()
             self._page = await Page.open(self._connection)
+        self._clean = task.stores_nothing
         await take_pointer_away(self._page)
         await self._page.resize(task.viewport)
         return self._page

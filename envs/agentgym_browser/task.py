@@ -46,6 +46,9 @@ class BrowserTask(Task):
     """CSS selector of what is left out of observations, such as a score display."""
     reusable: bool = False
     """Whether `start_script` alone starts a further episode on the same page, without loading it again."""
+    stores_nothing: bool = False
+    """Whether its pages leave nothing in the browser (cookies, storage, workers), so that the next episode of a task of
+    that kind needs a new document only, not a new browser context: a third of the time."""
 
     def setup(self, rng: Random) -> Setup:
         """Return instruction, page and goal of one seed.

@@ -174,6 +174,7 @@ class BrowserWorld(World):
         """Run a coroutine on the world's own thread and wait for it."""
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
+            self._connecting = asyncio.Lock()  # which belongs to one loop
             self._thread = threading.Thread(target=self._loop.run_forever, name="agentgym-browser", daemon=True)
             self._thread.start()
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

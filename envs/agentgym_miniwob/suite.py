@@ -12,14 +12,13 @@ MINIWOB = Suite("miniwob", tuple(MiniWobTask(name) for name in NAMES))
 QUICKSTART_NAMES = (
     "click-button",
     "click-link",
-    "click-test-2",
+    "click-dialog-2",
     "click-option",
+    "click-tab",
+    "choose-list",
+    "click-scroll-list",
     "click-checkboxes",
     "enter-text",
-    "click-button-sequence",
-    "focus-text-2",
-    "click-dialog-2",
-    "login-user",
 )
 
 QUICKSTART = Suite("miniwob-quickstart", tuple(MINIWOB[f"miniwob/{name}"] for name in QUICKSTART_NAMES))

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from agentgym.observation import Observation
     from agentgym.task import OracleScript
 
-# What starts an episode on a loaded page. Raphael's animations (the pie menu) jump to their end, jQuery's are off, the
-# cube does not wait for its timer to turn, and what an earlier episode had due is dropped.
+# What starts an episode on a loaded page. Raphael's animations jump to their end and its page (the pie menu) delays
+# nothing, jQuery's are off, the cube does not wait for its timer, and what an earlier episode had due is dropped.
 START = """(() => {{
   Date.startAgain();
   if (window.jQuery) {{ jQuery.fx.off = true; }}
@@ -41,6 +41,8 @@ START = """(() => {{
       return this;
     }};
     Raphael.el.animateWith = function (element, animation, ...how) {{ return this.animate(...how); }};
+    window.inTime ??= setTimeout;
+    window.setTimeout = (act) => inTime(act);
   }}
   core.EPISODE_MAX_TIME = 2147483647;
   if (!core.cover_div) {{ core.startEpisode(); }}
@@ -91,8 +93,9 @@ FRESH_PAGE = frozenset({
     "click-menu", "drag-items", "drag-items-grid", "drag-sort-numbers", "form-sequence", "hot-cold", "navigate-tree",
     "text-editor", "use-slider", "use-slider-2",
     "book-flight", "book-flight-nodelay", "choose-date", "choose-date-easy", "choose-date-medium",
-    "choose-date-nodelay", "click-scroll-list", "drag-cube", "order-food", "phone-book", "scroll-text", "scroll-text-2", "search-engine",
-    "social-media", "social-media-all", "social-media-some", "use-colorwheel", "use-colorwheel-2",
+    "choose-date-nodelay", "click-scroll-list", "drag-cube", "order-food", "phone-book", "scroll-text",
+    "scroll-text-2", "search-engine", "social-media", "social-media-all", "social-media-some", "use-colorwheel",
+    "use-colorwheel-2",
 })  # fmt: skip
 # What these show moves by itself, which is the task: a first observation depends on the moment at which it is taken.
 NONDETERMINISTIC = frozenset({"stock-market"})
@@ -127,6 +130,7 @@ class MiniWobTask(BrowserTask):
     state_script = STATE
     instruction_script = INSTRUCTION
     hidden = HIDDEN
+    stores_nothing = True
 
     def __init__(self, name: str) -> None:
         self.name = name
