@@ -54,7 +54,7 @@ class Learner:
     def __init__(self, config: TrainConfig, folder: RunFolder, tasks: Sequence[Task], console: Console) -> None:
         transformers.logging.set_verbosity_error()  # progress is ours; what goes wrong still raises
         transformers.logging.disable_progress_bar()
-        torch.set_num_threads(config.threads or os.cpu_count() or 1)
+        torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
         torch.manual_seed(config.seed)
         self.config = config
         self.folder = folder
