@@ -71,6 +71,16 @@ def choose_from_list(observation: Observation) -> OracleScript:
     yield submit(observation)
 
 
+def choose_from_scroll_list(observation: Observation) -> OracleScript:
+    """Select every option that the instruction lists."""
+    (listed,) = match(observation, r"Select (.+) from the scroll list and click Submit\.")
+    box = find_all(observation, "listbox")[0].id
+    for option in find_all(observation, "option"):
+        if re.search(rf"(^|, ){re.escape(option.name)}(,|$)", listed):
+            yield Select(box, option.name)
+    yield submit(observation)
+
+
 def enter_date(observation: Observation) -> OracleScript:
     """Fill the date field, which takes year, month and day."""
     month, day, year = match(observation, r"Enter (\d+)/(\d+)/(\d+) as .*")
@@ -116,6 +126,7 @@ def choose_and_press(observation: Observation) -> OracleScript:
 
 FORMS: dict[str, Callable[[Observation], OracleScript]] = {
     "choose-list": choose_from_list,
+    "click-scroll-list": choose_from_scroll_list,
     "enter-date": enter_date,
     "enter-password": enter_password,
     "enter-text": enter_text,
