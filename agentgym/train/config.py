@@ -85,7 +85,7 @@ class TrainConfig(Section):
     max_minutes: float | None = Field(default=None, gt=0)
     """Training stops cleanly after so many minutes; None for no limit."""
     threads: int | None = Field(default=None, ge=1)
-    """PyTorch threads; None for one less than the cores, which leaves one to the browser. Of a worker: one where None."""
+    """PyTorch threads; None for one less than the cores, for the browser's sake; of a worker: one."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """How the model is scored before and after."""
     ray: RayConfig = RayConfig()
