@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentgym.errors import CheckpointError, MissingDependencyError, unknown_name
+from agentgym.nano import CHECKPOINT
 
 if TYPE_CHECKING:
     from agentgym.policy.base import Policy
 
-NANO = Path(__file__).parents[1] / "nano" / "checkpoint"
 HINT = "Give a folder that `save_pretrained` wrote, with model and tokenizer."
 NAMES = ("random", "oracle", "nano")
 
@@ -51,7 +51,7 @@ def checkpoint_folder(name: str) -> Path:
         UnknownNameError: there is no such folder, and the name is no policy's.
         CheckpointError: it is a file, or a folder without a model.
     """
-    folder = NANO if name == "nano" else Path(name)
+    folder = CHECKPOINT if name == "nano" else Path(name)
     if name == "nano" and not folder.exists():
         raise CheckpointError(
             f"{folder} is missing: this installation has no starter model. Install the package again."
