@@ -51,9 +51,10 @@ def main() -> None:
                 ]
     rows.sort(key=lambda row: (row["task_id"], row["prompt"], row["completion"]))  # not by order of ending
     pq.write_table(pa.Table.from_pylist(rows), options.out)
-    for task_id, count in sorted(Counter(row["task_id"] for row in rows).items()):
+    counts = Counter(row["task_id"] for row in rows)
+    for task_id, count in sorted(counts.items()):
         print(f"{task_id:40} {count:6} turns")
-    print(f"{len(rows)} turns of {len(tasks)} tasks in {options.out}")
+    print(f"{len(rows)} turns of {len(counts)} tasks in {options.out}")
 
 
 if __name__ == "__main__":

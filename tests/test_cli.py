@@ -5,12 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
@@ -23,10 +21,11 @@ import yaml
 from agentgym.cli.main import app, main
 from agentgym.rollout.store import TrajectoryStore
 from agentgym.train.folder import RunFolder
+from tests.full_disk import disk_with_room_for
 from tests.toy_world import ToyWorld, write_plugin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from agentgym.action import Action
 
@@ -284,17 +283,6 @@ def test_a_missing_torch_is_told_with_the_command_that_installs_it(
     assert not (tmp_path / "run").exists()
 
 
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """A limit on the size of files, which gives the errors of a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 def test_a_full_disk_while_evaluating_is_one_message(environment: dict[str, str], tmp_path: Path) -> None:
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))"
     done = subprocess.run(
@@ -316,7 +304,7 @@ def test_a_full_disk_while_training_is_one_message_and_the_run_goes_on_later(
     agentgym: Callable[..., Answer], tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
     path, out = recipe(tmp_path / "mine.yaml", tiny_checkpoint), tmp_path / "run"
-    with largest_file(1_000_000):  # episodes fit, the model does not
+    with disk_with_room_for(1_000_000):  # episodes fit, the model does not
         answer = agentgym("train", path, "--out", out)
     assert answer.code == 1
     assert f"{out} cannot be written: " in answer.message

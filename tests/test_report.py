@@ -77,7 +77,7 @@ def run(tmp_path: Path) -> Path:
     write(folder / "after.json", after)
     (folder / "progress.jsonl").write_text("".join(json.dumps(generation(number)) + "\n" for number in range(1, 9)))
     summary = {
-        "name": "first-run", "recipe": "quickstart", "model": "nano", "algorithm": "grpo", "tasks": TASKS,
+        "name": "first-run", "model": "nano", "algorithm": "grpo", "tasks": TASKS,
         "episodes": 288, "generations": 8, "train_minutes": 4.0, "wall_minutes": 5.5, "env_steps": 512,
         "steps_per_s": 12.3, "infrastructure_failures": 3, "seed": 7, "versions": {"trl": "1.16.0"},
         "before": {"success": before["success"]}, "after": {"success": after["success"]},
@@ -117,7 +117,7 @@ def text_of(page: str) -> str:
 def test_the_report_says_what_came_out(run: Path) -> None:
     text = text_of(report(run))
     assert "Success rose from 12.5 % to 85.0 % on 2 tasks in 4.0 minutes of training." in text
-    for part in ("recipe quickstart", "model nano", "seed 7", "5.5 with the scoring", "128 in 8 generations", "12.3"):
+    for part in ("model nano", "seed 7", "5.5 with the scoring", "128 in 8 generations", "12.3"):
         assert part in text
     assert "95 %: 6.9\N{EN DASH}21.5 % · 80 episodes" in text  # the Wilson interval of 10 in 80
     assert "environment 50 %, policy 30 %, learning 20 %" in text

@@ -105,7 +105,10 @@ def test_a_run_leaves_what_its_folder_promises(finished: Run) -> None:
     training = GENERATIONS * GROUPS * GROUP_SIZE
     assert counts == {"before": EPISODES, "train": training, "after": EPISODES, "shown-before": 1, "shown-after": 1}
     assert all(len(set(played(folder, part))) == count for part, count in counts.items())
-    assert {each.policy_version for each in folder.store("train").read()} == set(range(GENERATIONS))
+    versions = {
+        part: {each.policy_version for each in folder.store(part).read()} for part in ("before", "train", "after")
+    }
+    assert versions == {"before": {0}, "train": set(range(GENERATIONS)), "after": {GENERATIONS}}
     assert all(turn.screenshot is not None for each in folder.store("shown-after").read() for turn in each.turns)
 
 
@@ -352,3 +355,12 @@ def test_a_scoring_that_was_lost_is_made_again_from_its_episodes(finished: Run, 
     summary, _ = run(finished.config.model_copy(update={"out": copy}), resume=True)
     assert summary.after == finished.summary.after  # from the episodes that were kept
     assert len(list(TrajectoryStore(copy / "trajectories" / "after").read())) == EPISODES
+
+
+def test_a_corrupt_line_of_progress_is_an_error_unless_it_is_the_last(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    (tmp_path / "progress.jsonl").write_text('{"generation": 0}\n{"generation": 1}\n{"genera')
+    assert [line["generation"] for line in folder.read_progress()] == [0, 1]
+    (tmp_path / "progress.jsonl").write_text('{"generation": 0}\n{"genera\n{"generation": 2}\n')
+    with pytest.raises(StoreError, match="line 2"):
+        folder.read_progress()

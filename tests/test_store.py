@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import resource
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, get_args
@@ -21,9 +19,10 @@ from PIL import Image
 from agentgym.episode import EpisodeKey, Outcome, Trajectory, Turn
 from agentgym.errors import StoreError
 from agentgym.rollout.store import SCHEMA, TrajectoryStore
+from tests.full_disk import disk_with_room_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 IDS = st.lists(st.integers(0, 2**31 - 1), max_size=4).map(tuple)
 LOGPROBS = st.lists(st.floats(-100, 0, width=32), max_size=4).map(tuple)
@@ -200,17 +199,6 @@ def test_a_screenshot_name_that_leads_out_of_the_folder_is_not_followed(tmp_path
     pq.write_table(pa.Table.from_pylist([{**rows[0], "screenshot": name}], schema=SCHEMA), path)
     with pytest.raises(StoreError, match=str(store.folder / "images")):
         list(store.read())
-
-
-@contextmanager
-def disk_with_room_for(size: int) -> Iterator[None]:
-    """No file of this process may grow beyond a size; writing more fails as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("content", [turn("x" * 9), turn(shade=3)], ids=["shard", "image"])

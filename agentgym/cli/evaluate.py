@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,8 @@ from agentgym.versions import versions
 
 if TYPE_CHECKING:
     from agentgym.evaluate.evaluation import Evaluation
+
+PLAYER = "player.json"  # says whose episodes a folder keeps
 
 
 def evaluate(
@@ -36,14 +39,16 @@ def evaluate(
 
     chosen = select_tasks(tasks)
     named = policy in {"oracle", "random"}
-    if not named:
-        checkpoint_folder(policy)  # a wrong name is told before torch is loaded
+    checkpoint = None if named else checkpoint_folder(policy)  # a wrong name is told before torch is loaded
     for folder in (out, None if json_file is None else json_file.parent):
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)  # a wrong place is told before anything is played
+    identity = {"policy": policy} if checkpoint is None else _identity(checkpoint, temperature)
     if out is not None:
-        _check_player(out, {"policy": policy if named else str(checkpoint_folder(policy)), "temperature": temperature})
+        _check_player(out, identity)
     player = load_policy(policy) if named else load_policy(policy, temperature=temperature)
+    if out is not None:
+        (out / PLAYER).write_text(json.dumps(identity, indent=2) + "\n")
     from agentgym.evaluate.evaluation import evaluate as play
     from agentgym.evaluate.progress import show_progress
 
@@ -64,15 +69,24 @@ def evaluate(
         json_file.write_text(json.dumps(_document(result), indent=2) + "\n")
 
 
+def _identity(checkpoint: Path, temperature: float) -> dict[str, Any]:
+    """Return what tells a checkpoint from others, also from those that lay in the same folder before."""
+    digest = hashlib.sha256()
+    for path in sorted(checkpoint.glob("*.safetensors")):
+        with path.open("rb") as weights:
+            digest.update(hashlib.file_digest(weights, "sha256").digest())
+    return {"policy": str(checkpoint.resolve()), "weights": digest.hexdigest(), "temperature": temperature}
+
+
 def _check_player(out: Path, player: dict[str, Any]) -> None:
-    """Note who plays the episodes that a folder keeps; refuse to go on with another one's.
+    """Refuse to go on with the episodes of another policy.
 
     Raises:
-        ConfigError: they are another policy's, or were sampled at another temperature.
+        ConfigError: the folder's are another policy's, or were sampled at another temperature.
+        StoreError: the note that says whose they are is not readable JSON.
     """
-    note = out / "player.json"
+    note = out / PLAYER
     if not note.exists():
-        note.write_text(json.dumps(player, indent=2) + "\n")
         return
     try:
         before = json.loads(note.read_text())

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agentgym.episode import Outcome
 from agentgym.errors import StoreError
 from agentgym.rollout.store import TrajectoryStore
 
@@ -78,7 +77,6 @@ class Summary(Document):
     """What a run says of itself."""
 
     name: str | None = None
-    recipe: str | None = None
     model: str | None = None
     algorithm: str | None = None
     tasks: tuple[str, ...] = ()
@@ -192,15 +190,7 @@ def _read_progress(path: Path) -> tuple[Generation, ...]:
 
 def _read_episodes(folder: Path) -> tuple[Trajectory, ...]:
     """Read a folder of trajectories; none where there is no such folder."""
-    try:
-        played = tuple(TrajectoryStore(folder).read())
-    except (AssertionError, SyntaxError, TypeError, ValueError) as error:
-        # Rows that no episode makes; and Pillow tells of some damages to a PNG by SyntaxError and ValueError.
-        raise _unreadable(folder, str(error)) from error
-    unknown = {trajectory.outcome for trajectory in played} - set(get_args(Outcome))
-    if unknown:
-        raise _unreadable(folder, f"unknown outcome {unknown.pop()!r}")
-    return played
+    return tuple(TrajectoryStore(folder).read())
 
 
 def _content(path: Path) -> bytes | None:
@@ -215,12 +205,6 @@ def _content(path: Path) -> bytes | None:
 def _parse(content: bytes) -> Any:
     """Parse JSON; NaN and infinities, which are rates of nothing, become None."""
     return json.loads(content, parse_constant=lambda _: None)
-
-
-def _unreadable(folder: Path, reason: str) -> StoreError:
-    return StoreError(
-        f"{folder} holds an episode that cannot be read ({reason}). Remove the folder to get a report without it."
-    )
 
 
 def _corrupt(place: str, error: ValueError) -> StoreError:

@@ -69,7 +69,7 @@ class _Worker:
 
 
 class RayCollector:
-    """Plays episodes in rollout workers; an `agentgym.evaluate.evaluation.EpisodeSource`.
+    """Plays episodes in rollout workers; an `agentgym.rollout.collector.EpisodeSource`.
 
     A worker's policy runs on CPUs. On a cluster, agentgym and the checkpoint's folder must be on every node.
 

@@ -83,7 +83,7 @@ class TrainConfig(Section):
     checkpoint_every: Count = 10
     """Generations between checkpoints."""
     max_minutes: float | None = Field(default=None, gt=0)
-    """Training stops cleanly after so many minutes; None for no limit."""
+    """Training stops cleanly after so many minutes of one call; None for no limit."""
     threads: int | None = Field(default=None, ge=1)
     """PyTorch threads; None for one less than the cores, for the browser's sake; of a worker: one."""
     evaluation: EvaluationConfig = EvaluationConfig()
@@ -123,6 +123,8 @@ def load_config(name: str, overrides: list[str]) -> TrainConfig:
         raise unknown_name("recipe or configuration file", name, known, hint=hint)
     try:
         document = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(document, dict):

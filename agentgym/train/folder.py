@@ -68,7 +68,7 @@ class RunFolder:
             moved = _free_name(self.path)
             self.path.rename(moved)
         self.path.mkdir(parents=True, exist_ok=True)
-        self._save_config(config)
+        self.keep(config)
         return moved
 
     def check(self) -> bool:
@@ -105,7 +105,6 @@ class RunFolder:
                     f"{key}: the run in {self.path} has {old.get(key)!r}, now it is {new.get(key)!r}. "
                     "Resume with the same value, or start anew without --resume or in another folder."
                 )
-        self._save_config(config)
 
     def read_json(self, name: str) -> dict[str, Any] | None:
         """Return a JSON file's object, or None where there is no such file.
@@ -127,15 +126,22 @@ class RunFolder:
         self._write(self.path / name, json.dumps(document, indent=2) + "\n")
 
     def read_progress(self) -> list[dict[str, Any]]:
-        """Return the generations' lines; a last one that was cut off by a crash is left out."""
+        """Return the generations' lines; a last one that was cut off by a crash is left out.
+
+        Raises:
+            StoreError: another line is not JSON.
+        """
         path = self.path / "progress.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         found = []
-        for line in lines:
+        for number, line in enumerate(lines, 1):
             try:
                 found.append(json.loads(line))
-            except ValueError:
-                break
+            except ValueError as error:
+                if number < len(lines):
+                    raise StoreError(
+                        f"{path}, line {number}, is not readable JSON: {error}. Restore it, or leave out --resume."
+                    ) from error
         return found
 
     def append_progress(self, line: dict[str, Any]) -> None:
@@ -161,7 +167,8 @@ class RunFolder:
         ]
         return max(found)[1] if found else None
 
-    def _save_config(self, config: TrainConfig) -> None:
+    def keep(self, config: TrainConfig) -> None:
+        """Write the configuration down."""
         text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         self._write(self.path / "config.yaml", text)
 

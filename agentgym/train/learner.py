@@ -72,12 +72,22 @@ class Learner:
             temperature=config.evaluation.temperature,
             max_new_tokens=config.max_new_tokens,
         )
+        self.version = len(folder.read_progress()) if self.trained else 0
 
     @contextmanager
     def episode_source(self, *, screenshots: bool) -> Iterator[EpisodeSource]:
         """Open what plays the episodes of a scoring."""
         with ExitStack() as stack:
             yield self._open(stack, self.scorer, screenshots=screenshots)
+
+    @property
+    def version(self) -> int:
+        """Generations that the weights have learnt from; the trajectories that they make carry it."""
+        return self._player.version
+
+    @version.setter
+    def version(self, generations: int) -> None:
+        self._player.version = self.scorer.version = generations
 
     def train(self) -> None:
         """Train to the end, from the last checkpoint if there is one, and save the final model.
@@ -116,7 +126,7 @@ class Learner:
             aside = folder.final.with_name("final.tmp")
             trainer.save_model(str(aside))
             aside.rename(folder.final)  # whole or not there: it says that training has ended
-        self.trained = True
+        self.trained, self.version = True, len(folder.read_progress())
 
     def _open(self, stack: ExitStack, policy: TransformersPolicy, *, screenshots: bool) -> EpisodeSource:
         config, name = self.config, self.tasks[0].world
@@ -137,12 +147,12 @@ class Learner:
                 threads=config.threads or 1,
             )
         )
-        self._publish(workers, policy.version)  # the model may have been trained since it was loaded
+        self._publish(workers, self.version)  # the model may have been trained since it was loaded
         return workers
 
     def _publish(self, source: EpisodeSource, version: int) -> None:
         """Give the players the newest weights; those in this process have them already."""
-        self._player.version = version
+        self.version = version
         if isinstance(source, RayCollector):
             source.publish(self._player.model.state_dict(), version)
             source.seed(self.config.seed)

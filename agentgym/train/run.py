@@ -59,12 +59,13 @@ class RunSummary:
     wall_minutes: float
     """From start to report; of a resumed run, with the parts that were found done."""
     env_steps: int
-    """Actions taken in all episodes, scorings included."""
+    """Actions taken in training and scorings; those that an interrupted scoring had taken before are not in it."""
     steps_per_s: float
     """Actions a second while training, learning included."""
     infrastructure_failures: int
     peak_memory_mb: float
-    """Highest sum of the proportional set sizes of all processes of this run, looked at once a generation."""
+    """Highest sum of the proportional set sizes of all processes of this run, seen by this call, looked at once a
+    generation and every 100 scored episodes."""
     versions: dict[str, str]
     run: str
     """The run's folder."""
@@ -105,7 +106,11 @@ def train(config: TrainConfig, *, resume: bool, console: Console) -> RunSummary:
             f"Training needs more packages: {error}. Run `pip install 'agentgym-cua[train]'`."
         ) from error
     grpo_arguments(config, folder)  # what TRL refuses is told before an earlier run is moved
-    moved = None if resume else folder.begin(config)
+    moved = None
+    if resume:
+        folder.keep(config)
+    else:
+        moved = folder.begin(config)
     if moved is not None:
         console.print(f"{folder.path} held an earlier run; it is now {moved}.", markup=False, highlight=False)
     earlier_s = _seconds_found(folder)

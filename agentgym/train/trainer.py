@@ -23,6 +23,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from agentgym.episode import EpisodeKey, Trajectory
 from agentgym.rollout.collector import EpisodeRequest
+from agentgym.task import TEST_SEEDS
 from agentgym.train.advantage import Estimator, group_advantages
 from agentgym.train.rows import MIN_ADVANTAGE, Row, rows_to_batch
 
@@ -59,7 +60,6 @@ class Schedule:
     """Groups a generation."""
     group_size: int
     seed: int
-    train_seeds: int = 1_000_000
 
     def requests(self, generation: int) -> Iterator[EpisodeRequest]:
         """Yield the episodes of a generation; tasks take turns, every group has a seed of its own."""
@@ -67,7 +67,7 @@ class Schedule:
         for group in range(generation * self.groups, (generation + 1) * self.groups):
             task = self.tasks[group % len(self.tasks)]
             for attempt in range(self.group_size):
-                yield EpisodeRequest(EpisodeKey(task.id, (start + group) % self.train_seeds, attempt), task)
+                yield EpisodeRequest(EpisodeKey(task.id, (start + group) % TEST_SEEDS, attempt), task)
 
 
 @dataclass
@@ -105,6 +105,7 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         estimator: how advantages are computed.
         on_generation: called after each round of playing.
         before_collect: called before each round, with the generation; hands new weights to workers elsewhere.
+        callbacks: further ones, as transformers takes them.
     """
 
     def __init__(
