@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentgym.episode import Turn
-from agentgym.train.rows import Row, rows_to_batch
+from agentgym.train.rows import Row, rows_to_batch, slices_by_length
 
 PAD = 0
 
@@ -77,3 +77,43 @@ def test_no_rows_at_all_are_a_batch_that_weighs_nothing(multiple: int) -> None:
     assert batch["prompt_ids"].shape == batch["completion_ids"].shape == (multiple, 1)
     assert batch["num_items_in_batch"] == 0
     assert torch.equal(batch["advantages"], torch.zeros(multiple))
+
+
+Batch = dict[str, torch.Tensor]
+
+
+def turn_of(batch: Batch, index: int) -> tuple[object, ...]:
+    """All of a row that counts."""
+    seen, sampled = batch["prompt_mask"][index].bool(), batch["completion_mask"][index].bool()
+    return (
+        batch["prompt_ids"][index][seen].tolist(),
+        batch["completion_ids"][index][sampled].tolist(),
+        batch["old_per_token_logps"][index][sampled].tolist(),
+        batch["advantages"][index].item(),
+    )
+
+
+def turns_of(batches: list[Batch]) -> list[tuple[object, ...]]:
+    return sorted(turn_of(batch, index) for batch in batches for index in range(len(batch["advantages"])))
+
+
+@given(rows, st.integers(1, 3), st.integers(1, 3))
+def test_slices_by_length_keep_each_row_in_its_window(given_rows: list[Row], windows: int, window: int) -> None:
+    batch = rows_to_batch(given_rows, pad_id=PAD, multiple=windows * window)
+    size = len(batch["advantages"]) // (windows * window)
+    slices = [
+        {key: value[start : start + size] if value.ndim else value for key, value in batch.items()}
+        for start in range(0, windows * window * size, size)
+    ]
+    shorter = slices_by_length(slices, window)
+    assert [len(each["advantages"]) for each in shorter] == [size] * len(slices)
+    for start in range(0, len(slices), window):
+        together, former = shorter[start : start + window], slices[start : start + window]
+        assert turns_of(together) == turns_of(former)
+        lengths = torch.cat([each["prompt_mask"].sum(1) for each in together])
+        assert lengths.tolist() == sorted(lengths.tolist())
+    for each in shorter:
+        assert each["prompt_mask"].sum(1).max() == each["prompt_ids"].shape[1]
+        assert max(1, each["completion_mask"].sum(1).max()) == each["completion_ids"].shape[1]
+        assert each["old_per_token_logps"].shape == each["completion_ids"].shape == each["completion_mask"].shape
+        assert each["num_items_in_batch"] == batch["num_items_in_batch"]

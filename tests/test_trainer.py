@@ -145,12 +145,22 @@ def test_trl_shuffles_a_generation_and_cuts_it_into_slices(
     assert len(noted) == 1  # played once for all slices
     assert trainer.optimizer_steps_per_generation == 2
     assert [each["completion_ids"].shape[0] for each in slices] == [2, 2, 2, 2]
-    cut = torch.cat([each["old_per_token_logps"] for each in slices])
     rows = [Row(each.turns[0], 1.0) for each in played]
-    whole = rows_to_batch(rows, pad_id=0, multiple=4)["old_per_token_logps"]
-    assert cut.tolist() != whole.tolist()
-    assert sorted(cut.tolist()) == sorted(whole.tolist())
-    assert all(each["num_items_in_batch"] == noted[0].rows * whole.shape[1] for each in slices)
+    whole = rows_to_batch(rows, pad_id=0, multiple=4)["completion_mask"].shape[1]
+    assert all(each["num_items_in_batch"] == noted[0].rows * whole for each in slices)
+    cut = [sampled for each in slices for sampled in sampled_tokens(each)]
+    as_played = [(row.turn.prompt_ids, row.turn.completion_ids) for row in rows]
+    assert cut != as_played
+    assert sorted(cut) == sorted(as_played)
+
+
+def sampled_tokens(batch: dict[str, torch.Tensor]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Prompt and completion of each row without their padding."""
+    prompts, completions = (
+        [tuple(ids[seen].tolist()) for ids, seen in zip(batch[side + "_ids"], batch[side + "_mask"] > 0, strict=True)]
+        for side in ("prompt", "completion")
+    )
+    return list(zip(prompts, completions, strict=True))
 
 
 def test_one_step_makes_better_completions_likelier(toy_player: Path, played: list[Trajectory], tmp_path: Path) -> None:

@@ -61,3 +61,33 @@ def rows_to_batch(rows: Sequence[Row], *, pad_id: int, multiple: int) -> dict[st
         batch["advantages"][index] = row.advantage
     batch["num_items_in_batch"] = batch["completion_mask"].sum()
     return batch
+
+
+def slices_by_length(slices: Sequence[dict[str, torch.Tensor]], window: int) -> list[dict[str, torch.Tensor]]:
+    """Return slices of the same rows with less padding.
+
+    Rows change places only with rows of the same window, which is what one optimiser step learns from: they are
+    sorted by the length of their prompts, and each slice is cut to the longest prompt and completion in it.
+
+    Args:
+        slices: of a batch as `rows_to_batch` makes it, further keys (N, C) included; all of the same number of rows.
+        window: how many slices an optimiser step takes, a divisor of their number.
+    """
+    shorter = []
+    for start in range(0, len(slices), window):
+        together = slices[start : start + window]
+        rows = {key: torch.cat([each[key] for each in together]) for key in together[0] if together[0][key].ndim}
+        order = rows["prompt_mask"].sum(dim=1).argsort(stable=True)
+        for chosen, former in zip(order.tensor_split(window), together, strict=True):
+            shorter.append(former | _cut({key: value[chosen] for key, value in rows.items()}))
+    return shorter
+
+
+def _cut(rows: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Leave out the columns at the outer ends that are padding in every row."""
+    prompt = max(1, int(rows["prompt_mask"].sum(dim=1).max()))
+    completion = max(1, int(rows["completion_mask"].sum(dim=1).max()))
+    return {
+        key: value if value.ndim < 2 else value[:, -prompt:] if key.startswith("prompt_") else value[:, :completion]
+        for key, value in rows.items()
+    }

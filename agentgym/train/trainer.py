@@ -3,8 +3,11 @@
 `AgentGRPOTrainer` replaces what TRL's `GRPOTrainer` does between optimiser steps, generating completions and scoring
 them, by playing groups of episodes. Loss, clipping, KL, mixed precision, LoRA, checkpoints, logging and multi-process
 code stay TRL's. What it relies on there is held by a test, so that an upgrade fails in one place:
-`_generate_and_score_completions` returns a batch that `_prepare_inputs` shuffles and cuts into ``steps_per_generation``
-slices, and `_compute_loss` reads the keys that `rows_to_batch` makes.
+`_generate_and_score_completions` returns a batch that `_prepare_inputs` shuffles, cuts into ``steps_per_generation``
+slices and keeps as ``_buffered_inputs``, and `_compute_loss` reads the keys that `rows_to_batch` makes.
+
+The rows of one optimiser step are spread over its slices by length, and each slice is cut to its longest row: the step
+is the same, without most of the padding.
 
 Departs from the GRPO paper: advantages are not divided by the standard deviation; groups whose episodes all got the
 same reward give no rows.
@@ -12,6 +15,7 @@ same reward give no rows.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -25,7 +29,7 @@ from agentgym.episode import EpisodeKey, Trajectory
 from agentgym.rollout.collector import EpisodeRequest
 from agentgym.task import TEST_SEEDS
 from agentgym.train.advantage import Estimator, group_advantages
-from agentgym.train.rows import MIN_ADVANTAGE, Row, rows_to_batch
+from agentgym.train.rows import MIN_ADVANTAGE, Row, rows_to_batch, slices_by_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -108,6 +112,8 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         callbacks: further ones, as transformers takes them.
     """
 
+    _buffered_inputs: list[dict[str, torch.Tensor]]
+
     def __init__(
         self,
         *,
@@ -141,6 +147,16 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
     def optimizer_steps_per_generation(self) -> int:
         """How many optimiser steps are taken on what one round of playing gave."""
         return int(self.args.steps_per_generation * self.num_iterations // self.args.gradient_accumulation_steps)
+
+    def _prepare_inputs(self, generation_batch: Any) -> dict[str, torch.Tensor]:
+        """Return the next slice of a generation's rows; called by TRL for each."""
+        former = self._buffered_inputs
+        inputs = super()._prepare_inputs(generation_batch)
+        if self._buffered_inputs is not former:
+            window = math.gcd(self.args.steps_per_generation, self.args.gradient_accumulation_steps)
+            self._buffered_inputs = slices_by_length(self._buffered_inputs, window)
+            inputs = self._buffered_inputs[self._step % self.args.steps_per_generation]
+        return inputs  # type: ignore[no-any-return]  # TRL is not typed
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Play one generation and return its rows; called by TRL when the former ones are used up."""
