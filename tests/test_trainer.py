@@ -73,11 +73,23 @@ def failed_by_the_machine(trajectory: Trajectory) -> Trajectory:
 
 
 def make_trainer(
-    checkpoint: Path, folder: Path, trajectories: Sequence[Trajectory], *, generations: int = 1, **grpo: Any
+    checkpoint: Path,
+    folder: Path,
+    trajectories: Sequence[Trajectory],
+    *,
+    generations: int = 1,
+    temperature: float = 1.0,
+    **grpo: Any,
 ) -> tuple[AgentGRPOTrainer, list[Generation]]:
     """A trainer on the CPU, as a run makes it, and the list in which it notes its generations."""
     config = TrainConfig(
-        model=str(checkpoint), tasks=(), generations=generations, group_size=8, max_new_tokens=8, grpo={**SGD, **grpo}
+        model=str(checkpoint),
+        tasks=(),
+        generations=generations,
+        group_size=8,
+        temperature=temperature,
+        max_new_tokens=8,
+        grpo={**SGD, **grpo},
     )
     noted: list[Generation] = []
     trainer = AgentGRPOTrainer(
@@ -222,6 +234,37 @@ def test_one_turn_tasks_are_learnt_exactly_as_by_trl_itself(
     theirs = update(trainer)
     assert largest(theirs) > 1e-3
     assert difference(ours, theirs) < 1e-5
+
+
+@pytest.mark.parametrize("size", [None, 3])
+def test_tokens_are_scored_as_by_trl(
+    toy_player: Path, played: list[Trajectory], tmp_path: Path, size: int | None
+) -> None:
+    trainer, _ = make_trainer(toy_player, tmp_path, played, temperature=0.7)
+    batch = rows_to_batch([Row(each.turns[0], 1.0) for each in played], pad_id=0, multiple=4)
+    ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1)
+    mask = torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1)
+    for bonus in (0.0, 0.1):  # a bonus for entropy makes it part of the loss
+        found = []
+        for scoring in (AgentGRPOTrainer, GRPOTrainer):
+            logprobs, entropies, _ = scoring._get_per_token_logps_and_entropies(
+                trainer,
+                trainer.model,
+                ids,
+                mask,
+                batch["completion_ids"].shape[1],
+                batch_size=size,
+                compute_entropy=True,
+            )
+            assert entropies is not None
+            trainer.model.zero_grad()
+            (logprobs.sum() + bonus * entropies.sum()).backward()
+            gradients = {name: each.grad.clone() for name, each in trainer.model.named_parameters()}
+            found.append((logprobs, entropies, gradients))
+        (logprobs, entropies, gradients), theirs = found
+        assert torch.allclose(logprobs, theirs[0], atol=1e-5)
+        assert torch.allclose(entropies, theirs[1], atol=1e-5)
+        assert difference(gradients, theirs[2]) < 1e-3 * largest(theirs[2])
 
 
 def test_slices_and_rows_that_fill_them_up_change_nothing(

@@ -178,6 +178,41 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
             batch["ref_per_token_logps"] = self._reference_logps(batch)
         return batch
 
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        *,
+        batch_size: int | None = None,
+        compute_entropy: bool = False,
+        **options: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        """Return log-probabilities and entropies of the last tokens, (N, C) each, as TRL's method does.
+
+        On a GPU TRL scores the sampled tokens alone, elsewhere every token of every prompt against the whole
+        vocabulary, which takes several times as long as the rest of the step. Text on the CPU is scored here.
+        """
+        further = any(value is not None and value is not False for value in options.values())
+        if input_ids.device.type != "cpu" or further or self.args.cast_lm_head_to_fp32:
+            options |= {"batch_size": batch_size, "compute_entropy": compute_entropy}
+            return super()._get_per_token_logps_and_entropies(  # type: ignore[no-any-return]  # TRL is not typed
+                model, input_ids, attention_mask, logits_to_keep, **options
+            )
+        size = batch_size or len(input_ids)
+        logprobs, entropies = [], []
+        for ids, mask in zip(torch.split(input_ids, size), torch.split(attention_mask, size), strict=True):
+            with self.accelerator.autocast():
+                output = model(input_ids=ids, attention_mask=mask, logits_to_keep=logits_to_keep + 1, use_cache=False)
+            every = (output.logits[:, :-1].float() / self.temperature).log_softmax(-1)  # (n, C, V)
+            padding = mask[:, -logits_to_keep:] == 0  # (n, C)
+            chosen = every.gather(-1, ids[:, -logits_to_keep:].unsqueeze(-1)).squeeze(-1)  # (n, C)
+            logprobs.append(chosen.masked_fill(padding, 0))
+            if compute_entropy:
+                entropies.append(-(every.exp() * every).sum(-1).masked_fill(padding, 0))
+        return torch.cat(logprobs), torch.cat(entropies) if compute_entropy else None, None
+
     def _reference_logps(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return the reference model's log-probabilities of the sampled tokens, (N, C), for TRL's KL term."""
         with torch.no_grad():
@@ -188,7 +223,7 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
                 batch["completion_ids"].size(1),
                 batch_size=self.args.per_device_train_batch_size,
             )
-        return logprobs  # type: ignore[no-any-return]  # TRL is not typed
+        return logprobs
 
     def _note(self, generation: Generation) -> None:
         judged = generation.judged
