@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 GENERATIONS, GROUPS, GROUP_SIZE, EPISODES = 4, 2, 4, 4
+FIRST_SEED = 7
 CLOCKS = {"seconds", "minutes", "env_share", "policy_share", "learn_share"}  # of a progress line
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")
@@ -55,7 +56,7 @@ def configuration(model: Path, out: Path, **changes: Any) -> TrainConfig:
         "max_new_tokens": 8,
         "checkpoint_every": 1,
         "threads": 1,
-        "evaluation": EvaluationConfig(episodes=EPISODES, shown=1),
+        "evaluation": EvaluationConfig(episodes=EPISODES, first_seed=FIRST_SEED, shown=1),
         "grpo": {
             "learning_rate": 1e-3,
             "lr_scheduler_type": "constant",
@@ -105,6 +106,9 @@ def test_a_run_leaves_what_its_folder_promises(finished: Run) -> None:
     training = GENERATIONS * GROUPS * GROUP_SIZE
     assert counts == {"before": EPISODES, "train": training, "after": EPISODES, "shown-before": 1, "shown-after": 1}
     assert all(len(set(played(folder, part))) == count for part, count in counts.items())
+    for part in ("before", "after"):
+        seeds = sorted(each.key.seed for each in folder.store(part).read())
+        assert seeds == [TEST_SEEDS + FIRST_SEED + index for index in range(EPISODES)]
     versions = {
         part: {each.policy_version for each in folder.store(part).read()} for part in ("before", "train", "after")
     }
@@ -211,8 +215,9 @@ def test_a_run_is_resumed_only_as_the_same_run(finished: Run) -> None:
     other = finished.config.model_copy(update={"grpo": {**finished.config.grpo, "learning_rate": 2e-3}})
     with pytest.raises(ConfigError, match=r"^grpo\.learning_rate: the run in .* has 0\.001, now it is 0\.002"):
         run(other, resume=True)
+    more = finished.config.evaluation.model_copy(update={"episodes": 5})
     with pytest.raises(ConfigError, match=r"^evaluation\.episodes: "):
-        run(finished.config.model_copy(update={"evaluation": EvaluationConfig(episodes=5, shown=1)}), resume=True)
+        run(finished.config.model_copy(update={"evaluation": more}), resume=True)
     longer = finished.config.model_copy(update={"max_minutes": 5.0, "threads": 2, "sessions": 2})
     assert run(longer, resume=True)[0] == finished.summary
 

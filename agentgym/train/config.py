@@ -34,6 +34,8 @@ class EvaluationConfig(Section):
 
     episodes: Count = 40
     """Episodes a task, on test seeds."""
+    first_seed: int = Field(default=0, ge=0)
+    """Index of the first test seed; another one gives a score on seeds that no earlier decision has looked at."""
     temperature: float = Field(default=0.0, ge=0)
     """Of sampling; 0 is greedy. The same before and after."""
     shown: int = Field(default=2, ge=0)

@@ -168,6 +168,7 @@ def _score(name: str, learner: Learner, console: Console) -> dict[str, Any]:
                 learner.tasks,
                 learner.scorer,
                 episodes=episodes,
+                first_seed=settings.first_seed,
                 source=source,
                 folder=folder.store(part).folder,
                 on_progress=on_progress,
