@@ -16,7 +16,7 @@ from agentgym.policy.base import Completion, Policy, Prompt
 from agentgym.policy.oracle import OraclePolicy
 from agentgym.policy.random import RandomPolicy
 from agentgym.policy.transformers import TransformersPolicy
-from agentgym.rollout.collector import AHEAD, Collector, EpisodeRequest
+from agentgym.rollout.collector import LOOKED_AHEAD, Collector, EpisodeRequest
 from tests.toy_world import TOY, PressTask, Screen, ToyWorld
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def test_requests_are_taken_as_slots_become_free() -> None:
     for ended in range(1, 30):
         next(played)
         assert taken == list(range(len(taken)))
-        assert len(taken) <= ended + 3 + 3 * AHEAD
+        assert len(taken) <= ended + 3 + 3 * LOOKED_AHEAD
 
 
 def test_no_requests_is_no_play() -> None:

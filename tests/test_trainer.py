@@ -20,7 +20,7 @@ from agentgym.train.config import TrainConfig
 from agentgym.train.folder import RunFolder
 from agentgym.train.learner import grpo_arguments
 from agentgym.train.rows import Row, rows_to_batch
-from agentgym.train.trainer import AgentGRPOTrainer, Generation, Schedule
+from agentgym.train.trainer import AgentGRPOTrainer, Generation, Schedule, optimizer_steps_per_generation
 from tests.toy_world import TOY, ToyWorld
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def test_trl_shuffles_a_generation_and_cuts_it_into_slices(
         trainer._step = step
         slices.append(trainer._prepare_inputs([]))
     assert len(noted) == 1  # played once for all slices
-    assert trainer.optimizer_steps_per_generation == 2
+    assert optimizer_steps_per_generation(**vars(trainer.args)) == 2
     assert [each["completion_ids"].shape[0] for each in slices] == [2, 2, 2, 2]
     rows = [Row(each.turns[0], 1.0) for each in played]
     whole = rows_to_batch(rows, pad_id=0, multiple=4)["completion_mask"].shape[1]

@@ -65,7 +65,7 @@ def main() -> None:
         if error.errno not in FILE_ERRORS:
             raise
         place = error.filename or "a file"
-        _stop(f"Cannot write {place}: {error.strerror}. Free some space, or choose another place.", 1)
+        _stop(f"{place}: {error.strerror}. Look at its permissions, free some space, or choose another place.", 1)
 
 
 def _stop(message: str, code: int) -> NoReturn:

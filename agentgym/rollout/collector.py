@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from agentgym.policy.base import Policy
     from agentgym.world import Step, World
 
-AHEAD = 8  # requests that are looked at to find one of the task that a slot had last, in multiples of the slots
+LOOKED_AHEAD = 8  # requests among which one of the task that a slot had last is looked for, in multiples of the slots
 MALFORMED = "?"  # how a completion that was no action appears in the history
 
 
@@ -148,7 +148,7 @@ class Collector:
 
         A request whose machine failed is yielded once a failure, and played again up to ``retries`` times.
         """
-        waiting = _Waiting(requests, ahead=AHEAD * self.world.num_slots)
+        waiting = _Waiting(requests, ahead=LOOKED_AHEAD * self.world.num_slots)
         failures: dict[EpisodeKey, int] = {}
         running: dict[int, _Episode] = {}
         try:

@@ -43,7 +43,7 @@ class WorkerSpec:
     """PyTorch threads."""
 
 
-class Played(NamedTuple):
+class PlayedEpisode(NamedTuple):
     """An episode that has ended, and the seconds that the worker has spent since the one before."""
 
     trajectory: Trajectory
@@ -62,8 +62,8 @@ class RolloutWorker:
     def __init__(self, spec: WorkerSpec, *, sessions: int) -> None:
         self._spec = spec
         self._sessions = sessions
-        self._waiting: deque[tuple[EpisodeRequest, Future[Played]]] = deque()
-        self._playing: defaultdict[EpisodeKey, deque[Future[Played]]] = defaultdict(deque)
+        self._waiting: deque[tuple[EpisodeRequest, Future[PlayedEpisode]]] = deque()
+        self._playing: defaultdict[EpisodeKey, deque[Future[PlayedEpisode]]] = defaultdict(deque)
         self._spent = (0.0, 0.0)
         self._holds = 0
         self._holding = threading.Lock()
@@ -82,12 +82,12 @@ class RolloutWorker:
         self._opened.result()
         self._alone(lambda: self._prepare(weights, version, seed))
 
-    def play(self, request: EpisodeRequest) -> Played:
+    def play(self, request: EpisodeRequest) -> PlayedEpisode:
         """Play an episode; a failed machine is a trajectory, and is not tried again here."""
         self._opened.result()
         if self._closing:
             raise SessionStateError("The rollout worker is closed; open another collector.")
-        episode: Future[Played] = Future()
+        episode: Future[PlayedEpisode] = Future()
         self._waiting.append((request, episode))
         self._thread.submit(self._play)
         return episode.result()
@@ -164,10 +164,10 @@ class RolloutWorker:
         self._playing[request.key].append(episode)
         return request
 
-    def _played(self, trajectory: Trajectory) -> Played:
+    def _played(self, trajectory: Trajectory) -> PlayedEpisode:
         before, stats = self._spent, self._collector.stats
         self._spent = (stats.env_s, stats.policy_s)
-        return Played(trajectory, stats.env_s - before[0], stats.policy_s - before[1])
+        return PlayedEpisode(trajectory, stats.env_s - before[0], stats.policy_s - before[1])
 
     def _stop_if_closing(self, _turns: int) -> None:
         if self._closing:

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
     from agentgym.episode import EpisodeKey
     from agentgym.rollout.collector import EpisodeRequest
-    from agentgym.rollout.worker import Played
+    from agentgym.rollout.worker import PlayedEpisode
 
 CPUS_PER_WORKER = 0.5  # what Ray reckons with: two fit beside a learner on two cores, and take turns with it
 PLACEMENT_S = 60.0  # how long Ray may take to find a place for a worker
 CLOSING_S = 10.0  # how long workers may take to end their worlds before they are killed
-AHEAD = 2  # episodes that a worker is handed, in multiples of its sessions
+QUEUED_AHEAD = 2  # episodes that a worker is handed, in multiples of its sessions
 LOSSES_PER_WORKER = 5  # so many deaths, nothing finished in between: it is not one deadly episode, which is given up
 
 
@@ -217,7 +217,7 @@ class RayCollector:
             num_cpus=CPUS_PER_WORKER,
             max_restarts=0,  # replaced from here, with the newest weights
             max_task_retries=0,  # an episode that is played again is counted
-            max_concurrency=AHEAD * sessions + 2,  # the episodes, `prepare` and `close`
+            max_concurrency=QUEUED_AHEAD * sessions + 2,  # the episodes, `prepare` and `close`
             scheduling_strategy="SPREAD",
         )
         actor = actor_class.remote(self._spec, sessions=sessions)
@@ -251,7 +251,7 @@ class RayCollector:
     def _hand_out(self, again: deque[EpisodeRequest], waiting: Iterator[EpisodeRequest]) -> bool:
         """Hand episodes to whoever has least to do; return whether a worker would take more than there are."""
         while True:
-            free = [each for each in self._workers if each.preparing is None and each.load < AHEAD]
+            free = [each for each in self._workers if each.preparing is None and each.load < QUEUED_AHEAD]
             if not free:
                 return False
             request = again.popleft() if again else next(waiting, None)
@@ -295,7 +295,7 @@ class RayCollector:
             ended += self._replace(worker, death)
         return ended
 
-    def _count(self, played: Played) -> Trajectory:
+    def _count(self, played: PlayedEpisode) -> Trajectory:
         self._losses = 0
         self.stats.env_s += played.env_s
         self.stats.policy_s += played.policy_s

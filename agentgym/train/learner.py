@@ -22,7 +22,7 @@ from agentgym.registry import make_world
 from agentgym.rollout.collector import Collector, CollectorStats
 from agentgym.rollout.workers import RayCollector
 from agentgym.train.memory import MemoryWatch
-from agentgym.train.trainer import AgentGRPOTrainer, Generation, Schedule
+from agentgym.train.trainer import AgentGRPOTrainer, Generation, Schedule, optimizer_steps_per_generation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -100,7 +100,7 @@ class Learner:
             return
         config, folder = self.config, self.folder
         args = grpo_arguments(config, folder)
-        per_generation = args.steps_per_generation * args.num_iterations // args.gradient_accumulation_steps
+        per_generation = optimizer_steps_per_generation(**vars(args))
         checkpoint = folder.last_checkpoint()
         folder.rewind(0 if checkpoint is None else int(checkpoint.name.rpartition("-")[2]) // per_generation)
         total = config.generations * config.groups * config.group_size
@@ -175,13 +175,10 @@ def grpo_arguments(config: TrainConfig, folder: RunFolder) -> GRPOConfig:
         "dataloader_pin_memory": False,  # TRL's data set is a stand-in, see the trainer
         **config.grpo,
     }
-    slices = settings["steps_per_generation"] * settings["num_iterations"]
-    if slices % settings["gradient_accumulation_steps"]:
-        raise ConfigError(
-            f"grpo: steps_per_generation * num_iterations ({slices}) must be a multiple of "
-            f"gradient_accumulation_steps ({settings['gradient_accumulation_steps']})."
-        )
-    per_generation = slices // settings["gradient_accumulation_steps"]
+    try:
+        per_generation = optimizer_steps_per_generation(**settings)
+    except ValueError as error:
+        raise ConfigError(f"grpo: {error}") from error
     try:
         return GRPOConfig(
             **settings,

@@ -213,13 +213,18 @@ def _summary(learner: Learner, before: dict[str, Any], after: dict[str, Any], be
         after={key: after[key] for key in ("success", "ci95", "episodes")},
         train_minutes=round(seconds / 60, 2),
         wall_minutes=round((time.monotonic() - began) / 60, 2),
-        env_steps=steps + before["steps"] + after["steps"],
+        env_steps=steps + _steps(before) + _steps(after),
         steps_per_s=round(steps / seconds, 1) if seconds else 0.0,
         infrastructure_failures=failures + before["failures"] + after["failures"],
         peak_memory_mb=round(learner.memory.peak_mb),
         versions=versions(),
         run=str(learner.folder.path),
     )
+
+
+def _steps(scoring: dict[str, Any]) -> int:
+    """Return the actions of a scoring's episodes, also of those that an earlier, interrupted call has played."""
+    return sum(round(task["mean_steps"] * task["episodes"]) for task in scoring["tasks"].values())
 
 
 def _seconds_found(folder: RunFolder) -> float:

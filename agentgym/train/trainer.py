@@ -143,11 +143,6 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         self._on_generation = on_generation
         self._before_collect = before_collect
 
-    @property
-    def optimizer_steps_per_generation(self) -> int:
-        """How many optimiser steps are taken on what one round of playing gave."""
-        return int(self.args.steps_per_generation * self.num_iterations // self.args.gradient_accumulation_steps)
-
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, torch.Tensor]:
         """Return the next slice of a generation's rows; called by TRL for each."""
         former = self._buffered_inputs
@@ -161,7 +156,7 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Play one generation and return its rows; called by TRL when the former ones are used up."""
         del inputs
-        index = self.state.global_step // self.optimizer_steps_per_generation
+        index = self.state.global_step // optimizer_steps_per_generation(**vars(self.args))
         torch.manual_seed(self._schedule.seed * 1_000_003 + index)  # sampling repeats when a run is resumed
         if self._before_collect is not None:
             self._before_collect(index)
@@ -235,6 +230,28 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         metrics["episodes/rows"].append(float(generation.rows))
         if self._on_generation is not None:
             self._on_generation(generation)
+
+
+def optimizer_steps_per_generation(
+    *, steps_per_generation: int, num_iterations: int, gradient_accumulation_steps: int, **_: Any
+) -> int:
+    """Return how many optimiser steps are taken on what one round of playing gave.
+
+    Args:
+        steps_per_generation: slices that a generation's rows are cut into.
+        num_iterations: how often each is learnt from.
+        gradient_accumulation_steps: slices an optimiser step.
+
+    Raises:
+        ValueError: a generation does not end with an optimiser step.
+    """
+    slices = steps_per_generation * num_iterations
+    if slices % gradient_accumulation_steps:
+        raise ValueError(
+            f"steps_per_generation * num_iterations ({slices}) must be a multiple of gradient_accumulation_steps "
+            f"({gradient_accumulation_steps})."
+        )
+    return slices // gradient_accumulation_steps
 
 
 def _episodes_are_scored(**_: Any) -> list[float]:
