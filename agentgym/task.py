@@ -11,7 +11,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
-from agentgym.errors import unknown_name
+from agentgym.errors import ConfigError, unknown_name
 from agentgym.observation import Observation
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ OracleScript = Generator["Action", Observation, None]
 Split = Literal["train", "test"]
 
 TEST_SEEDS = 1_000_000  # test seeds start here; train seeds lie in [0, TEST_SEEDS)
+MAX_SEED_INDEX = 2**31 - 1  # seeds are stored as 64-bit integers
 
 
 class Instance(NamedTuple):
@@ -90,8 +91,9 @@ def seed_of(index: int, *, split: Split) -> int:
     """Return the index-th seed of a split.
 
     Raises:
-        ValueError: the index is negative, or the train split has no such seed.
+        ConfigError: the split has no such seed.
     """
-    if index < 0 or (split == "train" and index >= TEST_SEEDS):
-        raise ValueError(f"seed index {index} is outside of the {split} split; train has {TEST_SEEDS} seeds")
+    seeds = TEST_SEEDS if split == "train" else MAX_SEED_INDEX + 1
+    if not 0 <= index < seeds:
+        raise ConfigError(f"Seed index {index} is outside of the {split} split, which has {seeds:,} seeds.")
     return index if split == "train" else TEST_SEEDS + index

@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 import psutil
 import pytest
+import torch
 import typer
 import yaml
 
@@ -174,6 +176,29 @@ def test_help_names_every_option_and_says_what_it_does(
             assert all(option in answer.out for option in parameter.opts)
 
 
+def test_the_version_is_told(agentgym: Callable[..., Answer]) -> None:
+    answer = agentgym("--version")
+    assert (answer.code, answer.out) == (0, f"agentgym {version('agentgym-cua')}\n")
+
+
+def test_the_package_runs_as_a_module(agentgym: Callable[..., Answer]) -> None:
+    module = subprocess.run([sys.executable, "-m", "agentgym", "--version"], capture_output=True, text=True, check=True)
+    assert module.stdout == agentgym("--version").out
+
+
+def test_a_checkpoint_leaves_a_core_to_the_browser(
+    agentgym: Callable[..., Answer], toy_player: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(6))
+    before = torch.get_num_threads()
+    try:
+        for options, threads in (((), 5), (("--threads", 3), 3)):
+            answer = agentgym("eval", "--policy", toy_player, "--tasks", "toy/press", "--episodes", 1, *options)
+            assert (answer.code, torch.get_num_threads()) == (0, threads)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_all_commands_are_in_the_help(agentgym: Callable[..., Answer]) -> None:
     answer = agentgym("--help")
     assert all(name in answer.out for name in COMMANDS)
@@ -194,7 +219,13 @@ def test_all_commands_are_in_the_help(agentgym: Callable[..., Answer]) -> None:
         (["train", "quickstart", "seed"], "'seed' is not an override; write KEY=VALUE"),
         (["train", "quickstart", "sed=3"], "Unknown key 'sed'. Did you mean 'seed'?"),
         (["train", "quickstart", "grpo.learning_rate=abc"], "grpo.learning_rate: "),
-        (["train", "quickstart", "model=nowhere"], "No policy or checkpoint folder 'nowhere'."),
+        (["train", "quickstart", "model=nowhere"], "No policy or checkpoint folder 'nowhere'. "),
+        (["train", "quickstart", "model=random"], "No policy or checkpoint folder 'random'. Did you mean 'nano'?"),
+        (["eval", "--policy", "oracle", "--seeds", str(2**31)], "Seed index 2147483648 is outside of the test split"),
+        (
+            ["eval", "--policy", "oracle", "--split", "train", "--seeds", "1000000"],
+            "the train split, which has 1,000,000",
+        ),
         (["train", "quickstart", "tasks=[toy/pres]"], "Did you mean 'toy/press'?"),
     ],
 )

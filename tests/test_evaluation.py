@@ -98,9 +98,9 @@ def test_train_and_test_seeds_never_meet(train: int, test: int) -> None:
     assert seed_of(train, split="train") < TEST_SEEDS <= seed_of(test, split="test")
 
 
-@pytest.mark.parametrize(("index", "split"), [(-1, "test"), (-1, "train"), (TEST_SEEDS, "train")])
+@pytest.mark.parametrize(("index", "split"), [(-1, "test"), (2**31, "test"), (-1, "train"), (TEST_SEEDS, "train")])
 def test_a_seed_outside_of_its_split_raises(index: int, split: Split) -> None:
-    with pytest.raises(ValueError, match="outside of"):
+    with pytest.raises(ConfigError, match="outside of"):
         seed_of(index, split=split)
 
 

@@ -226,7 +226,7 @@ def test_of_a_generation_that_was_done_twice_the_later_counts(run: Path) -> None
 
 def test_a_folder_that_is_no_run_says_what_is_missing(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(AgentGymError, match=r"is not a run's folder: .* `agentgym train` writes one"):
+        with pytest.raises(AgentGymError, match=r"holds nothing to report: .* `agentgym train` writes them"):
             write_report(folder)
 
 

@@ -41,7 +41,7 @@ def test_a_file_is_named_by_itself_and_an_override_changes_one_key(recipe: str) 
     config = load_config(recipe, ["seed=3", "ray.workers=4", "evaluation.temperature=0.5", "out=there", "tasks=[a, b]"])
     assert (config.name, config.seed, config.ray.workers, config.evaluation.temperature) == ("mine", 3, 4, 0.5)
     assert str(config.folder) == "there"
-    assert config.tasks == ("a", "b")
+    assert config.tasks == load_config(recipe, ["tasks=a, b"]).tasks == ("a", "b")
     assert config.evaluation.episodes == TrainConfig(model="nano", tasks=()).evaluation.episodes
 
 

@@ -31,11 +31,14 @@ def evaluate(
     split: Annotated[Split, typer.Option(help="Whose seeds are used.")] = "test",
     temperature: Annotated[float, typer.Option(min=0, help="Of sampling from a checkpoint; 0 is greedy.")] = 0.0,
     sessions: Annotated[int, typer.Option(min=1, help="Sessions that are open at once.")] = 8,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="PyTorch threads; one less than the cores where not given.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Keep trajectories here; run again, it goes on from there.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
 ) -> None:
     """Score a policy on tasks."""
-    from agentgym.policy.loading import checkpoint_folder, load_policy
+    from agentgym.policy.loading import checkpoint_folder, load_policy, prepare_torch
 
     chosen = select_tasks(tasks)
     named = policy in {"oracle", "random"}
@@ -46,7 +49,11 @@ def evaluate(
     identity = {"policy": policy} if checkpoint is None else _identity(checkpoint, temperature)
     if out is not None:
         _check_player(out, identity)
-    player = load_policy(policy) if named else load_policy(policy, temperature=temperature)
+    if named:
+        player = load_policy(policy)
+    else:
+        prepare_torch(threads)
+        player = load_policy(policy, temperature=temperature)
     if out is not None:
         (out / PLAYER).write_text(json.dumps(identity, indent=2) + "\n")
     from agentgym.evaluate.evaluation import evaluate as play
@@ -93,7 +100,15 @@ def _check_player(out: Path, player: dict[str, Any]) -> None:
     except ValueError as error:
         raise StoreError(f"{note} is not readable JSON: {error}. Give --out another folder.") from error
     if before != player:
-        raise ConfigError(f"{out} keeps episodes of {before}, not of {player}. Give --out another folder.")
+        raise ConfigError(
+            f"{out} keeps episodes of {_named(before)}, not of {_named(player)}. Give --out another folder."
+        )
+
+
+def _named(player: dict[str, Any]) -> str:
+    weights = f" (weights {player['weights'][:8]})" if "weights" in player else ""
+    temperature = f" at temperature {player['temperature']:g}" if "temperature" in player else ""
+    return f"{player.get('policy')}{weights}{temperature}"
 
 
 def _document(result: Evaluation) -> dict[str, Any]:
@@ -126,6 +141,9 @@ def _show(result: Evaluation) -> None:
     counts = (str(result.episodes), str(result.infrastructure_failures), "")
     table.add_row("all", f"{result.success:.2f}", interval, *counts, style="bold")
     print_table(table)
-    typer.echo(f"{result.steps} steps, {result.steps_per_s:.1f} steps/s")
+    if result.steps:
+        typer.echo(f"{result.steps} steps, {result.steps_per_s:.1f} steps/s")
+    else:
+        typer.echo("All episodes were there already.")
     if result.unplayed:
         typer.echo(f"{result.unplayed} episodes could not be played: the machine failed them every time.", err=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -18,6 +18,7 @@ from agentgym.cli.report import report
 from agentgym.cli.tasks import tasks
 from agentgym.cli.train import train
 from agentgym.errors import AgentGymError
+from agentgym.versions import versions
 
 INTERRUPTED = 130  # what typer exits with after Ctrl-C
 FILE_ERRORS = frozenset(
@@ -42,6 +43,24 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"agentgym {versions().get('agentgym-cua', '(not installed)')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Take the options that belong to no subcommand."""
+
+
 app.command("tasks")(tasks)
 app.command("eval")(evaluate)
 app.command("train")(train)

@@ -140,8 +140,8 @@ def read_run(path: Path) -> RunRecord:
     progress = path / "progress.jsonl"
     if summary is None and before is None and not progress.is_file():
         raise StoreError(
-            f"{path} is not a run's folder: it holds no summary.json, before.json or progress.jsonl. "
-            "`agentgym train` writes one, and says where; by default it is runs/NAME."
+            f"{path} holds nothing to report: no summary.json, before.json or progress.jsonl. "
+            "`agentgym train` writes them, and says where; by default it is runs/NAME."
         )
     summary = summary or Summary()
     return RunRecord(

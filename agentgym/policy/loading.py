@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ from agentgym.errors import CheckpointError, MissingDependencyError, unknown_nam
 from agentgym.nano import CHECKPOINT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agentgym.policy.base import Policy
 
 HINT = "Give a folder that `save_pretrained` wrote, with model and tokenizer."
@@ -37,15 +40,42 @@ def load_policy(name: str, **options: Any) -> Policy:
 
         return OraclePolicy()
     folder = checkpoint_folder(name)
-    if find_spec("torch") is None or find_spec("transformers") is None:
-        raise MissingDependencyError("Checkpoints need torch and transformers: `pip install 'agentgym-cua[train]'`.")
+    _check_torch()
     from agentgym.policy.transformers import TransformersPolicy
 
     return TransformersPolicy.from_pretrained(folder, **options)
 
 
-def checkpoint_folder(name: str) -> Path:
+def prepare_torch(threads: int | None) -> None:
+    """Set up torch and transformers of this process for playing in a world beside it.
+
+    Args:
+        threads: of torch; None leaves one core to the world. Where torch takes every core, and another process needs
+            one of them, each operation waits for its last thread, and playing is thirty times slower.
+
+    Raises:
+        MissingDependencyError: they are not installed.
+    """
+    _check_torch()
+    import torch
+    import transformers
+
+    torch.set_num_threads(threads or max(1, len(os.sched_getaffinity(0)) - 1))
+    transformers.logging.set_verbosity_error()  # progress is ours; what goes wrong still raises
+    transformers.logging.disable_progress_bar()
+
+
+def _check_torch() -> None:
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        raise MissingDependencyError("Checkpoints need torch and transformers: `pip install 'agentgym-cua[train]'`.")
+
+
+def checkpoint_folder(name: str, *, known: Sequence[str] = NAMES) -> Path:
     """Return the folder of ``nano`` or of a checkpoint; cheap, so that mistakes are found before anything starts.
+
+    Args:
+        name: of either.
+        known: the names that a mistyped one is compared with.
 
     Raises:
         UnknownNameError: there is no such folder, and the name is no policy's.
@@ -57,8 +87,8 @@ def checkpoint_folder(name: str) -> Path:
             f"{folder} is missing: this installation has no starter model. Install the package again."
         )
     if not folder.exists():
-        hint = f"Policies are {', '.join(NAMES)} and the folders of checkpoints."
-        raise unknown_name("policy or checkpoint folder", name, NAMES, hint=hint)
+        hint = f"There are {', '.join(known)} and the folders of checkpoints."
+        raise unknown_name("policy or checkpoint folder", name, known, hint=hint)
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"{folder} is not a model checkpoint: it has no config.json. {HINT}")
     return folder

@@ -64,8 +64,8 @@ class TrajectoryStore:
         folder: where; made at the first write.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
 
     def append(self, trajectories: Sequence[Trajectory]) -> None:
         """Write trajectories as one further shard; all of them are there afterwards, or none.
@@ -216,7 +216,9 @@ def _read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _unreadable(path: Path, reason: str) -> StoreError:
-    return StoreError(f"{path} is not a readable trajectory file: {reason}. Remove it; the others are independent.")
+    return StoreError(
+        f"{path} is not a readable trajectory file: {reason}. Remove it: other shards are whole without it."
+    )
 
 
 def _write_aside(path: Path, write: Callable[[Path], object], *, replace: bool = False) -> bool:

@@ -15,12 +15,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from agentgym.errors import ConfigError, MissingDependencyError, unknown_name
+from agentgym.task import MAX_SEED_INDEX
 from agentgym.train.advantage import Estimator
 
 Count = Annotated[int, Field(ge=1)]
+
+
+def _names(value: Any) -> Any:
+    """Take names that are separated by commas for a list."""
+    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
 
 
 class Section(BaseModel):
@@ -34,7 +40,7 @@ class EvaluationConfig(Section):
 
     episodes: Count = 40
     """Episodes a task, on test seeds."""
-    first_seed: int = Field(default=0, ge=0)
+    first_seed: int = Field(default=0, ge=0, le=MAX_SEED_INDEX)
     """Index of the first test seed; another one gives a score on seeds that no earlier decision has looked at."""
     temperature: float = Field(default=0.0, ge=0)
     """Of sampling; 0 is greedy. The same before and after."""
@@ -60,8 +66,8 @@ class TrainConfig(Section):
     """Name of the run."""
     model: str
     """nano, or the folder of a transformers checkpoint."""
-    tasks: tuple[str, ...]
-    """Task ids and suite names."""
+    tasks: Annotated[tuple[str, ...], BeforeValidator(_names)]
+    """Task ids and suite names, a list or separated by commas."""
     out: Path | None = None
     """Folder of the run; runs/NAME where not given."""
     seed: int = Field(default=0, ge=0)

@@ -16,7 +16,7 @@ from trl import GRPOConfig
 
 from agentgym.errors import ConfigError, InfrastructureError
 from agentgym.evaluate.progress import Played, show_progress
-from agentgym.policy.loading import checkpoint_folder
+from agentgym.policy.loading import checkpoint_folder, prepare_torch
 from agentgym.policy.transformers import TransformersPolicy
 from agentgym.registry import make_world
 from agentgym.rollout.collector import Collector, CollectorStats
@@ -52,9 +52,7 @@ class Learner:
     """
 
     def __init__(self, config: TrainConfig, folder: RunFolder, tasks: Sequence[Task], console: Console) -> None:
-        transformers.logging.set_verbosity_error()  # progress is ours; what goes wrong still raises
-        transformers.logging.disable_progress_bar()
-        torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
+        prepare_torch(config.threads)
         torch.manual_seed(config.seed)
         self.config = config
         self.folder = folder

@@ -88,7 +88,7 @@ def train(config: TrainConfig, *, resume: bool, console: Console) -> RunSummary:
     """
     began = time.monotonic()
     tasks = _tasks(config)
-    checkpoint_folder(config.model)
+    checkpoint_folder(config.model, known=["nano"])
     make_world(tasks[0].world).close()  # a missing browser is told before torch is loaded
     folder = RunFolder(config.folder)
     if resume:

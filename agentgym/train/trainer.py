@@ -153,11 +153,14 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
             inputs = self._buffered_inputs[self._step % self.args.steps_per_generation]
         return inputs  # type: ignore[no-any-return]  # TRL is not typed
 
+    def create_model_card(self, *_: Any, **__: Any) -> None:
+        """Write none: TRL's would name neither the model nor how it was trained."""
+
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Play one generation and return its rows; called by TRL when the former ones are used up."""
         del inputs
         index = self.state.global_step // optimizer_steps_per_generation(**vars(self.args))
-        torch.manual_seed(self._schedule.seed * 1_000_003 + index)  # sampling repeats when a run is resumed
+        torch.manual_seed(self._schedule.seed * 1_000_003 + index)  # the same run samples the same
         if self._before_collect is not None:
             self._before_collect(index)
         began = time.perf_counter()
