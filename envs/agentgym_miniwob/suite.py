@@ -10,15 +10,15 @@ MINIWOB = Suite("miniwob", tuple(MiniWobTask(name) for name in NAMES))
 """All tasks."""
 
 QUICKSTART_NAMES = (
-    "click-button",
     "click-link",
     "click-dialog-2",
-    "click-option",
     "click-tab",
     "choose-list",
-    "click-scroll-list",
     "click-checkboxes",
     "enter-text",
+    "login-user",
+    "login-user-popup",
+    "unicode-test",
 )
 
 QUICKSTART = Suite("miniwob-quickstart", tuple(MINIWOB[f"miniwob/{name}"] for name in QUICKSTART_NAMES))
