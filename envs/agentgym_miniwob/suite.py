@@ -10,15 +10,15 @@ MINIWOB = Suite("miniwob", tuple(MiniWobTask(name) for name in NAMES))
 """All tasks."""
 
 QUICKSTART_NAMES = (
-    "click-link",
-    "click-dialog-2",
+    "click-button",
     "click-tab",
-    "choose-list",
+    "click-dialog-2",
     "click-checkboxes",
+    "click-scroll-list",
+    "choose-list",
+    "focus-text-2",
     "enter-text",
     "login-user",
-    "login-user-popup",
-    "unicode-test",
 )
 
 QUICKSTART = Suite("miniwob-quickstart", tuple(MINIWOB[f"miniwob/{name}"] for name in QUICKSTART_NAMES))
