@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
+from agentgym.cli.main import main
+from tests.cli_answer import Answer
 from tests.toy_world import write_plugin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 pytest.register_assert_rewrite("tests.contract")
@@ -42,3 +45,19 @@ def toy_player(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.toy_player import save_toy_player
 
     return save_toy_player(tmp_path_factory.mktemp("models") / "toy-player")
+
+
+@pytest.fixture
+def agentgym(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answer]:
+    """The command, in this process."""
+
+    def call(*arguments: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["agentgym", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main()
+        code = stop.value.code
+        assert code is None or isinstance(code, int)
+        return Answer(code or 0, *capsys.readouterr())
+
+    return call

@@ -9,20 +9,19 @@ import signal
 import subprocess
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import psutil
 import pytest
-import torch
 import typer
 import yaml
 
-from agentgym.cli.main import app, main
+from agentgym.cli.main import app
 from agentgym.rollout.store import TrajectoryStore
 from agentgym.train.folder import RunFolder
+from tests.cli_answer import Answer
 from tests.full_disk import disk_with_room_for
 from tests.toy_world import ToyWorld, write_plugin
 
@@ -37,35 +36,6 @@ MARK = "AGENTGYM_TEST_MARK"  # an environment variable that all descendants of a
 COMMANDS = ("tasks", "eval", "train", "report", "doctor")
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")
-
-
-class Answer(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def message(self) -> str:
-        """The one message; anything else on standard error is progress."""
-        assert "Traceback" not in self.err
-        (line,) = [line for line in self.err.splitlines() if line.startswith("agentgym: ")]
-        return line
-
-
-@pytest.fixture
-def agentgym(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answer]:
-    """The command, in this process."""
-
-    def call(*arguments: object) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["agentgym", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main()
-        code = stop.value.code
-        assert code is None or isinstance(code, int)
-        return Answer(code or 0, *capsys.readouterr())
-
-    return call
 
 
 def command(*arguments: object, before: str = "") -> list[str]:
@@ -174,29 +144,6 @@ def test_help_names_every_option_and_says_what_it_does(
         assert parameter.name == "help" or parameter.help, f"{name} {parameter.name} has no help"
         if parameter.param_type_name == "option":
             assert all(option in answer.out for option in parameter.opts)
-
-
-def test_the_version_is_told(agentgym: Callable[..., Answer]) -> None:
-    answer = agentgym("--version")
-    assert (answer.code, answer.out) == (0, f"agentgym {version('agentgym-cua')}\n")
-
-
-def test_the_package_runs_as_a_module(agentgym: Callable[..., Answer]) -> None:
-    module = subprocess.run([sys.executable, "-m", "agentgym", "--version"], capture_output=True, text=True, check=True)
-    assert module.stdout == agentgym("--version").out
-
-
-def test_a_checkpoint_leaves_a_core_to_the_browser(
-    agentgym: Callable[..., Answer], toy_player: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(6))
-    before = torch.get_num_threads()
-    try:
-        for options, threads in (((), 5), (("--threads", 3), 3)):
-            answer = agentgym("eval", "--policy", toy_player, "--tasks", "toy/press", "--episodes", 1, *options)
-            assert (answer.code, torch.get_num_threads()) == (0, threads)
-    finally:
-        torch.set_num_threads(before)
 
 
 def test_all_commands_are_in_the_help(agentgym: Callable[..., Answer]) -> None:

@@ -30,7 +30,7 @@ def test_another_policy_is_refused(
     assert evaluate(monkeypatch, "--policy", "oracle", "--out", tmp_path) == 0
     assert evaluate(monkeypatch, "--policy", "oracle", "--out", tmp_path) == 0
     assert evaluate(monkeypatch, "--policy", "random", "--out", tmp_path) == 1
-    assert "keeps episodes of {'policy': 'oracle'}" in capsys.readouterr().err
+    assert "keeps episodes of oracle, not of random" in capsys.readouterr().err
 
 
 def test_another_model_in_the_same_folder_is_refused_and_another_way_to_write_it_is_not(

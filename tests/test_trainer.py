@@ -160,6 +160,10 @@ def test_trl_shuffles_a_generation_and_cuts_it_into_slices(
     rows = [Row(each.turns[0], 1.0) for each in played]
     whole = rows_to_batch(rows, pad_id=0, multiple=4)["completion_mask"].shape[1]
     assert all(each["num_items_in_batch"] == noted[0].rows * whole for each in slices)
+    for window in (slices[:2], slices[2:]):  # by length, without columns of padding
+        lengths = torch.cat([each["prompt_mask"].sum(1) for each in window])
+        assert lengths.tolist() == sorted(lengths.tolist())
+    assert all(each["prompt_mask"].sum(1).max() == each["prompt_ids"].shape[1] for each in slices)
     cut = [sampled for each in slices for sampled in sampled_tokens(each)]
     as_played = [(row.turn.prompt_ids, row.turn.completion_ids) for row in rows]
     assert cut != as_played

@@ -87,7 +87,7 @@ def checkpoint_folder(name: str, *, known: Sequence[str] = NAMES) -> Path:
             f"{folder} is missing: this installation has no starter model. Install the package again."
         )
     if not folder.exists():
-        hint = f"There are {', '.join(known)} and the folders of checkpoints."
+        hint = f"Give {', '.join(known)} or the folder of a checkpoint."
         raise unknown_name("policy or checkpoint folder", name, known, hint=hint)
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"{folder} is not a model checkpoint: it has no config.json. {HINT}")

@@ -7,7 +7,8 @@ code stay TRL's. What it relies on there is held by a test, so that an upgrade f
 slices and keeps as ``_buffered_inputs``, and `_compute_loss` reads the keys that `rows_to_batch` makes.
 
 The rows of one optimiser step are spread over its slices by length, and each slice is cut to its longest row: the step
-is the same, without most of the padding.
+is the same, without most of the padding (not quite where TRL averages within a slice: ``loss_type="bnpo"``, a bonus for
+entropy, ``top_entropy_quantile``). On the CPU, tokens are scored here rather than by TRL.
 
 Departs from the GRPO paper: advantages are not divided by the standard deviation; groups whose episodes all got the
 same reward give no rows.
@@ -112,7 +113,7 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         callbacks: further ones, as transformers takes them.
     """
 
-    _buffered_inputs: list[dict[str, torch.Tensor]]
+    _buffered_inputs: list[dict[str, torch.Tensor]] | None
 
     def __init__(
         self,
@@ -147,7 +148,7 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         """Return the next slice of a generation's rows; called by TRL for each."""
         former = self._buffered_inputs
         inputs = super()._prepare_inputs(generation_batch)
-        if self._buffered_inputs is not former:
+        if self._buffered_inputs is not None and self._buffered_inputs is not former:
             window = math.gcd(self.args.steps_per_generation, self.args.gradient_accumulation_steps)
             self._buffered_inputs = slices_by_length(self._buffered_inputs, window)
             inputs = self._buffered_inputs[self._step % self.args.steps_per_generation]
@@ -160,7 +161,9 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         """Play one generation and return its rows; called by TRL when the former ones are used up."""
         del inputs
         index = self.state.global_step // optimizer_steps_per_generation(**vars(self.args))
-        torch.manual_seed(self._schedule.seed * 1_000_003 + index)  # the same run samples the same
+        torch.manual_seed(
+            self._schedule.seed * 1_000_003 + index
+        )  # sampling repeats where sessions answer in the same order
         if self._before_collect is not None:
             self._before_collect(index)
         began = time.perf_counter()
@@ -203,7 +206,7 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         for ids, mask in zip(torch.split(input_ids, size), torch.split(attention_mask, size), strict=True):
             with self.accelerator.autocast():
                 output = model(input_ids=ids, attention_mask=mask, logits_to_keep=logits_to_keep + 1, use_cache=False)
-            every = (output.logits[:, :-1].float() / self.temperature).log_softmax(-1)  # (n, C, V)
+            every = (output.logits[:, -logits_to_keep - 1 : -1].float() / self.temperature).log_softmax(-1)  # (n, C, V)
             padding = mask[:, -logits_to_keep:] == 0  # (n, C)
             chosen = every.gather(-1, ids[:, -logits_to_keep:].unsqueeze(-1)).squeeze(-1)  # (n, C)
             logprobs.append(chosen.masked_fill(padding, 0))
@@ -248,6 +251,8 @@ def optimizer_steps_per_generation(
     Raises:
         ValueError: a generation does not end with an optimiser step.
     """
+    if min(steps_per_generation, num_iterations, gradient_accumulation_steps) < 1:
+        raise ValueError("steps_per_generation, num_iterations and gradient_accumulation_steps must be at least 1.")
     slices = steps_per_generation * num_iterations
     if slices % gradient_accumulation_steps:
         raise ValueError(
