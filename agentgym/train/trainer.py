@@ -161,9 +161,8 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         """Play one generation and return its rows; called by TRL when the former ones are used up."""
         del inputs
         index = self.state.global_step // optimizer_steps_per_generation(**vars(self.args))
-        torch.manual_seed(
-            self._schedule.seed * 1_000_003 + index
-        )  # sampling repeats where sessions answer in the same order
+        # Sampling repeats where sessions answer in the same order.
+        torch.manual_seed(self._schedule.seed * 1_000_003 + index)
         if self._before_collect is not None:
             self._before_collect(index)
         began = time.perf_counter()
