@@ -303,7 +303,7 @@ def test_policies_come_by_name_and_a_wrong_one_gives_the_nearest(tmp_path: Path)
     for wrong, nearest in (("orcale", "oracle"), ("radnom", "random"), ("nan", "nano")):
         with pytest.raises(UnknownNameError, match=f"Did you mean '{nearest}'"):
             load_policy(wrong)
-    with pytest.raises(UnknownNameError, match="the folders of checkpoints"):
+    with pytest.raises(UnknownNameError, match="or the folder of a checkpoint"):
         checkpoint_folder(str(tmp_path / "nothing"))
     (tmp_path / "file").touch()
     with pytest.raises(CheckpointError, match=r"file is not a model checkpoint.*save_pretrained"):
