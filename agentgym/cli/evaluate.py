@@ -32,7 +32,8 @@ def evaluate(
     temperature: Annotated[float, typer.Option(min=0, help="Of sampling from a checkpoint; 0 is greedy.")] = 0.0,
     sessions: Annotated[int, typer.Option(min=1, help="Sessions that are open at once.")] = 8,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="PyTorch threads; one less than the cores where not given.")
+        int | None,
+        typer.Option(min=1, help="PyTorch threads of a checkpoint; one less than the cores where not given."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Keep trajectories here; run again, it goes on from there.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
@@ -90,7 +91,7 @@ def _check_player(out: Path, player: dict[str, Any]) -> None:
 
     Raises:
         ConfigError: the folder's are another policy's, or were sampled at another temperature.
-        StoreError: the note that says whose they are is not readable JSON.
+        StoreError: the note that says whose they are cannot be read.
     """
     note = out / PLAYER
     if not note.exists():
@@ -99,6 +100,8 @@ def _check_player(out: Path, player: dict[str, Any]) -> None:
         before = json.loads(note.read_text())
     except ValueError as error:
         raise StoreError(f"{note} is not readable JSON: {error}. Give --out another folder.") from error
+    if not isinstance(before, dict):
+        raise StoreError(f"{note} does not say whose episodes these are. Give --out another folder.")
     if before != player:
         raise ConfigError(
             f"{out} keeps episodes of {_named(before)}, not of {_named(player)}. Give --out another folder."
@@ -106,8 +109,8 @@ def _check_player(out: Path, player: dict[str, Any]) -> None:
 
 
 def _named(player: dict[str, Any]) -> str:
-    weights = f" (weights {player['weights'][:8]})" if "weights" in player else ""
-    temperature = f" at temperature {player['temperature']:g}" if "temperature" in player else ""
+    weights = f" (weights {str(player['weights'])[:8]})" if "weights" in player else ""
+    temperature = f" at temperature {player['temperature']}" if "temperature" in player else ""
     return f"{player.get('policy')}{weights}{temperature}"
 
 
@@ -143,7 +146,7 @@ def _show(result: Evaluation) -> None:
     print_table(table)
     if result.steps:
         typer.echo(f"{result.steps} steps, {result.steps_per_s:.1f} steps/s")
-    else:
+    elif not result.unplayed:
         typer.echo("All episodes were there already.")
     if result.unplayed:
         typer.echo(f"{result.unplayed} episodes could not be played: the machine failed them every time.", err=True)

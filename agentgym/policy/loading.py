@@ -51,7 +51,7 @@ def prepare_torch(threads: int | None) -> None:
 
     Args:
         threads: of torch; None leaves one core to the world. Where torch takes every core, and another process needs
-            one of them, each operation waits for its last thread, and playing is thirty times slower.
+            one of them, each operation waits for its last thread, and playing is many times slower.
 
     Raises:
         MissingDependencyError: they are not installed.

@@ -71,7 +71,7 @@ def slices_by_length(slices: Sequence[dict[str, torch.Tensor]], window: int) -> 
 
     Args:
         slices: of a batch as `rows_to_batch` makes it, further keys (N, C) included; all of the same number of rows.
-        window: how many slices an optimiser step takes, a divisor of their number.
+        window: how many neighbouring slices always fall into one optimiser step, a divisor of their number.
     """
     shorter = []
     for start in range(0, len(slices), window):
