@@ -10,13 +10,13 @@ MINIWOB = Suite("miniwob", tuple(MiniWobTask(name) for name in NAMES))
 """All tasks."""
 
 QUICKSTART_NAMES = (
+    "click-test-2",
     "click-button",
-    "click-tab",
+    "click-link",
     "click-dialog-2",
-    "click-checkboxes",
-    "click-scroll-list",
+    "click-tab",
     "choose-list",
-    "focus-text-2",
+    "click-scroll-list",
     "enter-text",
     "login-user",
 )
