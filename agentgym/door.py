@@ -23,6 +23,7 @@ def evaluate(
     split: Split = "test",
     num_slots: int = 8,
     folder: Path | None = None,
+    threads: int | None = None,
 ) -> Evaluation:
     """Score a policy on tasks.
 
@@ -34,6 +35,7 @@ def evaluate(
         split: which seeds.
         num_slots: episodes played side by side.
         folder: where trajectories are kept, so that a second call goes on where the first stopped.
+        threads: PyTorch threads of a checkpoint that is given by name; None leaves one core to the world.
 
     Raises:
         UnknownNameError: no task, suite or policy has the name.
@@ -44,7 +46,7 @@ def evaluate(
     from agentgym.registry import select_tasks
 
     chosen = select_tasks(tasks)
-    player = load_policy(str(policy)) if isinstance(policy, str | Path) else policy
+    player = load_policy(str(policy), threads=threads) if isinstance(policy, str | Path) else policy
     return evaluate_tasks(
         chosen,
         player,

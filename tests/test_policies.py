@@ -290,10 +290,13 @@ def test_a_folder_that_is_no_checkpoint_is_refused_by_its_path(
 
 
 def test_a_checkpoint_is_named_after_its_folder_and_loaded_where_the_machine_computes(tiny_checkpoint: Path) -> None:
-    player = load_policy(str(tiny_checkpoint), temperature=0.5)
+    player = load_policy(str(tiny_checkpoint), threads=torch.get_num_threads(), temperature=0.5)
     assert isinstance(player, TransformersPolicy)
     assert (player.name, player.temperature, player.version) == (tiny_checkpoint.name, 0.5, 0)
-    assert player.model.device.type == (torch.accelerator.current_accelerator() or torch.device("cpu")).type
+    assert (
+        player.model.device.type
+        == (torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")).type
+    )
     assert not player.model.training
 
 

@@ -39,22 +39,19 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
 ) -> None:
     """Score a policy on tasks."""
-    from agentgym.policy.loading import checkpoint_folder, load_policy, prepare_torch
+    from agentgym.policy.loading import checkpoint_folder, load_policy
 
     chosen = select_tasks(tasks)
-    named = policy in {"oracle", "random"}
-    checkpoint = None if named else checkpoint_folder(policy)  # a wrong name is told before torch is loaded
+    checkpoint = (
+        None if policy in {"oracle", "random"} else checkpoint_folder(policy)
+    )  # a wrong name is told before torch is loaded
     for folder in (out, None if json_file is None else json_file.parent):
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)  # a wrong place is told before anything is played
     identity = {"policy": policy} if checkpoint is None else _identity(checkpoint, temperature)
     if out is not None:
         _check_player(out, identity)
-    if named:
-        player = load_policy(policy)
-    else:
-        prepare_torch(threads)
-        player = load_policy(policy, temperature=temperature)
+    player = load_policy(policy, threads=threads, temperature=temperature)
     if out is not None:
         (out / PLAYER).write_text(json.dumps(identity, indent=2) + "\n")
     from agentgym.evaluate.evaluation import evaluate as play

@@ -19,11 +19,12 @@ HINT = "Give a folder that `save_pretrained` wrote, with model and tokenizer."
 NAMES = ("random", "oracle", "nano")
 
 
-def load_policy(name: str, **options: Any) -> Policy:
-    """Return a policy by its name.
+def load_policy(name: str, *, threads: int | None = None, **options: Any) -> Policy:
+    """Return a policy by its name; a checkpoint sets up torch in this process, see `prepare_torch`.
 
     Args:
         name: ``random``, ``oracle``, ``nano``, or the folder of a checkpoint.
+        threads: of torch, for checkpoints.
         options: for checkpoints, those of `TransformersPolicy.from_pretrained`; for ``random``, its seed.
 
     Raises:
@@ -40,7 +41,7 @@ def load_policy(name: str, **options: Any) -> Policy:
 
         return OraclePolicy()
     folder = checkpoint_folder(name)
-    _check_torch()
+    prepare_torch(threads)
     from agentgym.policy.transformers import TransformersPolicy
 
     return TransformersPolicy.from_pretrained(folder, **options)

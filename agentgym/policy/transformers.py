@@ -149,7 +149,7 @@ def _end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
 
 
 def _best_device() -> torch.device:
-    return torch.accelerator.current_accelerator() or torch.device("cpu")
+    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from agentgym.errors import SessionStateError
-from agentgym.policy.loading import load_policy, prepare_torch
+from agentgym.policy.loading import load_policy
 from agentgym.registry import make_world
 from agentgym.rollout.collector import Collector
 
@@ -110,10 +110,12 @@ class RolloutWorker:
 
     def _open(self) -> None:
         spec = self._spec
-        if spec.policy not in SCRIPTED:
-            prepare_torch(spec.threads)
         self._policy = load_policy(
-            spec.policy, device="cpu", temperature=spec.temperature, max_new_tokens=spec.max_new_tokens
+            spec.policy,
+            threads=spec.threads,
+            device="cpu",
+            temperature=spec.temperature,
+            max_new_tokens=spec.max_new_tokens,
         )
         self._world = make_world(spec.world, num_slots=self._sessions, screenshot=spec.screenshots)
         self._collector = Collector(

@@ -1,8 +1,8 @@
 """GRPO on TRL, fed with episodes: one row a turn.
 
 `AgentGRPOTrainer` replaces what TRL's `GRPOTrainer` does between optimiser steps, generating completions and scoring
-them, by playing groups of episodes. Loss, clipping, KL, mixed precision, LoRA, checkpoints, logging and multi-process
-code stay TRL's. What it relies on there is held by a test, so that an upgrade fails in one place:
+them, by playing groups of episodes. Loss, clipping, KL, mixed precision, LoRA, checkpoints and logging stay TRL's; one
+process learns, however many play. What it relies on there is held by a test, so that an upgrade fails in one place:
 `_generate_and_score_completions` returns a batch that `_prepare_inputs` shuffles, cuts into ``steps_per_generation``
 slices and keeps as ``_buffered_inputs``, and `_compute_loss` reads the keys that `rows_to_batch` makes.
 
