@@ -300,6 +300,14 @@ def test_a_checkpoint_is_named_after_its_folder_and_loaded_where_the_machine_com
     assert not player.model.training
 
 
+def test_a_torch_that_was_built_for_gpus_plays_on_the_cpu_where_there_is_none(
+    tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch._C, "_accelerator_getAccelerator", lambda: torch.device("cuda"))
+    player = TransformersPolicy.from_pretrained(tiny_checkpoint)
+    assert player.model.device.type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def test_policies_come_by_name_and_a_wrong_one_gives_the_nearest(tmp_path: Path) -> None:
     assert isinstance(load_policy("random", seed=3), RandomPolicy)
     assert isinstance(load_policy("oracle"), OraclePolicy)
