@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from agentgym.action import MAX_PIXEL
-from agentgym.dialects.untrusted import integer
+from agentgym.dialects.untrusted import number
 from agentgym.errors import ActionError, ConfigError
 
 Size: TypeAlias = tuple[int, int]  # width, height
@@ -50,15 +50,16 @@ class Coordinates:
     scale: Scale = None
 
     def __post_init__(self) -> None:
-        for name, size in (("viewport", self.viewport), ("scale", self.scale)):
-            if isinstance(size, tuple) and not (
-                len(size) == 2 and all(type(side) is int and MIN_SIDE <= side <= MAX_PIXEL for side in size)
-            ):
-                raise ConfigError(f"{name}: {size!r} is not a width and a height from {MIN_SIDE} to {MAX_PIXEL}.")
-        if isinstance(self.scale, int) and not MIN_SIDE <= self.scale <= MAX_SCALE:
-            raise ConfigError(f"scale: {self.scale} is not a largest coordinate from {MIN_SIDE} to {MAX_SCALE}.")
-        if self.scale is not None and self.viewport is None:
+        if self.viewport is not None:
+            object.__setattr__(self, "viewport", _size("viewport", self.viewport))
+        if self.scale is None:
+            return
+        if self.viewport is None:
             raise ConfigError("scale: coordinates are scaled to a viewport; give its width and height as viewport.")
+        if type(self.scale) is not int:
+            object.__setattr__(self, "scale", _size("scale", self.scale))
+        elif not MIN_SIDE <= self.scale <= MAX_SCALE:
+            raise ConfigError(f"scale: {self.scale} is not a largest coordinate from {MIN_SIDE} to {MAX_SCALE}.")
 
     def pixel(self, x: object, y: object) -> Point:
         """Return the pixel that two coordinates of the model stand for. Fractions are taken.
@@ -89,11 +90,20 @@ class Coordinates:
         return (across, width), (down, height)
 
 
+def _size(name: str, value: object) -> Size:
+    """Return a width and a height; a list, as configuration files give it, becomes a tuple."""
+    match value:
+        case (int(width), int(height)) if all(MIN_SIDE <= side <= MAX_PIXEL for side in (width, height)):
+            return width, height
+        case _:
+            raise ConfigError(f"{name}: {value!r} is not a width and a height from {MIN_SIDE} to {MAX_PIXEL}.")
+
+
 def _read(name: str, value: object, last: int, last_pixel: int) -> int:
-    if type(value) not in (int, float) or not 0 <= value <= last:  # type: ignore[operator]  # the type was just checked
-        integer(name, value)  # says so where it is no number at all
-        raise ActionError(f"{name} must be from 0 to {last}, got {value}.")
-    return round(value * last_pixel / last)  # type: ignore[operator]
+    coordinate = number(name, value)
+    if not 0 <= coordinate <= last:
+        raise ActionError(f"{name} must be from 0 to {last}, got {coordinate}.")
+    return round(coordinate * last_pixel / last)
 
 
 def _write(name: str, pixel: int, last: int, last_pixel: int) -> int:

@@ -71,6 +71,7 @@ class KeyNames:
     def __init__(
         self, names: Mapping[str, str], *, symbols: Mapping[str, str] | None = None, code_points: bool = False
     ) -> None:
+        self._known = ", ".join(names.values())
         self._names = {**names, **(symbols or {})}
         self._read = _READ | {theirs.lower(): ours for ours, theirs in self._names.items()}
         self._code_points = code_points
@@ -116,7 +117,7 @@ class KeyNames:
             code = _CODE_POINT.fullmatch(name)
             if self._code_points and code and int(code[1], 16) < 0x110000 and _is_character(chr(int(code[1], 16))):
                 return chr(int(code[1], 16))
-        raise ActionError(f"No key {shorten(name)}; write a character or one of {', '.join(self._names.values())}.")
+        raise ActionError(f"No key {shorten(name)}; write a character or one of {self._known}.")
 
 
 def _split(keys: str) -> list[str]:

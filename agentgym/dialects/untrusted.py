@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from agentgym.action import shorten
 from agentgym.errors import ActionError
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from agentgym.action import Action
+
+T = TypeVar("T")
 
 MAX_DEPTH = 8  # levels of lists and objects
 MAX_DIGITS = 9
@@ -49,7 +51,25 @@ def read_object(text: str) -> dict[str, object]:
     return value
 
 
-def arguments(reader: Callable[..., Action], what: str, positional: Sequence[object], named: Mapping[str, object]) -> Action:
+def fields(what: str, value: object, required: Sequence[str], optional: Sequence[str] = ()) -> dict[str, object]:
+    """Return an object that has every required key and beside them optional ones only.
+
+    Raises:
+        ActionError: it is something else.
+    """
+    if not isinstance(value, dict):
+        raise ActionError(f"{what} must be an object, got {shorten(value)}.")
+    missing = [key for key in required if key not in value]
+    unknown = [key for key in value if key not in required and key not in optional]
+    if missing or unknown:
+        wrong = f"{missing[0]} is missing" if missing else f"unexpected {shorten(unknown[0])}"
+        raise ActionError(f"{what}: {wrong}; it has {', '.join([*required, *optional])}.")
+    return value
+
+
+def arguments(
+    reader: Callable[..., Action], what: str, positional: Sequence[object], named: Mapping[str, object]
+) -> Action:
     """Call a reader with what a model wrote as its arguments.
 
     Args:
@@ -68,40 +88,37 @@ def arguments(reader: Callable[..., Action], what: str, positional: Sequence[obj
     return reader(*bound.args, **bound.kwargs)
 
 
-def choice(table: Mapping[str, Callable[..., Action]], what: str, name: object) -> Callable[..., Action]:
-    """Return the reader of a name.
+def choice(table: Mapping[str, T], what: str, name: object) -> T:
+    """Return what a table of ours has under a name.
 
     Raises:
         ActionError: there is none; the message lists the names.
     """
-    reader = table.get(name) if isinstance(name, str) else None
-    if reader is None:
+    if not isinstance(name, str) or name not in table:
         raise ActionError(f"No {what} {shorten(name)}. There are: {', '.join(table)}.")
-    return reader
+    return table[name]
+
+
+def number(name: str, value: object) -> int | float:
+    """Return a number.
+
+    Raises:
+        ActionError: it is something else, not finite, or not below `MAX_NUMBER`.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):  # bool is an int, but not a number
+        raise ActionError(f"{name} must be a number, got {shorten(value)}.")
+    if not -MAX_NUMBER < value < MAX_NUMBER:
+        raise ActionError(f"{name}: the number is too large.")
+    return value
 
 
 def integer(name: str, value: object) -> int:
     """Return a number, rounded to an integer.
 
     Raises:
-        ActionError: it is not a finite number below `MAX_NUMBER`.
+        ActionError: as `number` does.
     """
-    if type(value) is int or type(value) is float:  # bool is an int, but not a number
-        if -MAX_NUMBER < value < MAX_NUMBER:
-            return round(value)
-        raise ActionError(f"{name}: the number is too large.")
-    raise ActionError(f"{name} must be a number, got {shorten(value)}.")
-
-
-def milliseconds(name: str, seconds: object) -> int:
-    """Return a number of seconds in milliseconds.
-
-    Raises:
-        ActionError: it is not a finite number.
-    """
-    if type(seconds) is int or type(seconds) is float:
-        return integer(name, seconds * 1000)
-    return integer(name, seconds)
+    return round(number(name, value))
 
 
 def pair(name: str, value: object) -> tuple[object, object]:
