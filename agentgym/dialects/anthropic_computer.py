@@ -80,6 +80,8 @@ class AnthropicComputer(PixelDialect):
         if not 1 <= pixels_per_click <= MAX_PIXEL:
             raise ConfigError(f"pixels_per_click must be from 1 to {MAX_PIXEL}, got {pixels_per_click}.")
         self.pixels_per_click = pixels_per_click
+        scroll = Scroll(dx=0, dy=pixels_per_click, x=4, y=3)
+        self.examples = (*self.examples, ("Scroll by clicks of the wheel (up, down, left, right)", scroll))
         self._actions: dict[str, Callable[..., Action]] = {
             **dict.fromkeys(CLICKS, self._click),
             "mouse_move": self._mouse_move,
@@ -90,11 +92,6 @@ class AnthropicComputer(PixelDialect):
             "wait": self._wait,
             "screenshot": self._screenshot,
         }
-
-    def describe(self) -> str:
-        """Return the dialect as text for a prompt."""
-        scroll = self.format(Scroll(dx=0, dy=self.pixels_per_click, x=4, y=3))
-        return f"{super().describe()}\nScroll by clicks of the wheel (up, down, left, right): {scroll}"
 
     def format(self, action: Action) -> str:
         """Write an action as the tool's input, and `Done` as a text block."""

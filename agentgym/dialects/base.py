@@ -25,7 +25,7 @@ class Dialect(ABC):
     name: ClassVar[str]
     intro: ClassVar[str] = "Answer with exactly one action."
     """First line of `describe`."""
-    examples: ClassVar[tuple[tuple[str, Action], ...]] = ()
+    examples: tuple[tuple[str, Action], ...] = ()
     """What the dialect can say, as (sentence, action): the other lines of `describe`."""
 
     def parse(self, text: str) -> Action:

@@ -80,6 +80,7 @@ class OpenAIComputer(PixelDialect):
         if not 1 <= wait_ms <= MAX_WAIT_MS:
             raise ConfigError(f"wait_ms must be from 1 to {MAX_WAIT_MS}, got {wait_ms}.")
         self.wait_ms = wait_ms
+        self.examples = (*self.examples, (f"Wait {wait_ms} ms", Wait(ms=wait_ms)))
         self._actions: dict[str, Callable[..., Action]] = {
             "click": self._click,
             "double_click": self._double_click,

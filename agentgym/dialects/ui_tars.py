@@ -92,6 +92,7 @@ class UITars(PixelDialect):
         if not 1 <= scroll_pixels <= MAX_PIXEL:
             raise ConfigError(f"scroll_pixels must be from 1 to {MAX_PIXEL}, got {scroll_pixels}.")
         self.scroll_pixels = scroll_pixels
+        self.examples = (*self.examples, ("Scroll (up, down, left or right)", Scroll(dx=0, dy=scroll_pixels, x=4, y=3)))
         self._actions: dict[str, Callable[..., Action]] = {
             **dict.fromkeys(_CLICKS, self._click),
             "left_single": self._click,
@@ -105,11 +106,6 @@ class UITars(PixelDialect):
             "finished": self._finished,
             "call_user": self._call_user,
         }
-
-    def describe(self) -> str:
-        """Return the dialect as text for a prompt."""
-        scroll = self.format(Scroll(dx=0, dy=self.scroll_pixels, x=4, y=3))
-        return f"{super().describe()}\nScroll (up, down, left or right): {scroll}"
 
     def format(self, action: Action) -> str:
         """Write an action as the line that follows the thought."""
