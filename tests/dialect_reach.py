@@ -129,7 +129,8 @@ def can_say(name: str, action: Action) -> bool:
     coordinates = [getattr(action, side, None) or 0 for side in ("x", "y", "to_x", "to_y")]
     if name in {"ui-tars", "qwen-computer"} and max(coordinates) >= MAX_PIXEL:
         return False
-    return REACH.get(name, lambda _: True)(action)
+    reach = REACH.get(name)
+    return reach is None or reach(action)
 
 
 SPOKEN = [Click(x=4, y=3), Hover(x=4, y=3), Drag(x=4, y=3, to_x=9, to_y=3), Type(text="a"), Press(keys="Enter"), Done()]

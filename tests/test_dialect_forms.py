@@ -278,6 +278,8 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
         ("noop(99999)", "ms must be"),
         ("click('1'); click('2')", "Expected one call"),
         ("click('1').a", "Expected one call"),
+        ("click(" + "[" * 40 + "]" * 40 + ")", "Expected one call"),
+        ("mouse_click(" + "-" * 90_000 + "1, 1)", "Expected one call"),
         ("__import__('os')", "No function"),
         ("fill('1', f'{1}')", "Expected a comma"),
         ("fill('1', b'a')", "Expected a comma"),

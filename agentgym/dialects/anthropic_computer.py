@@ -27,6 +27,7 @@ from agentgym.errors import ActionError, ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agentgym.dialects.base import Examples
     from agentgym.dialects.coordinates import Point, Scale, Size
 
 PIXELS_PER_CLICK = 100  # what a click of the wheel scrolls
@@ -58,7 +59,7 @@ class AnthropicComputer(PixelDialect):
 
     name = "anthropic-computer"
     intro = "Answer with exactly one action as a JSON object."
-    examples = (
+    examples: Examples = (
         ("Click", Click(x=4, y=3)),
         ("Click with the right button", Click(x=4, y=3, button="right")),
         ("Click with the middle button", Click(x=4, y=3, button="middle")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from agentgym.action import Action, shorten
 from agentgym.dialects.coordinates import Coordinates
@@ -11,6 +11,8 @@ from agentgym.errors import ActionError
 
 if TYPE_CHECKING:
     from agentgym.dialects.coordinates import Point, Scale, Size
+
+Examples: TypeAlias = tuple[tuple[str, Action], ...]
 
 MAX_LENGTH = 200_000  # characters of a completion: twice what the longest text takes with every character escaped
 
@@ -25,7 +27,7 @@ class Dialect(ABC):
     name: ClassVar[str]
     intro: ClassVar[str] = "Answer with exactly one action."
     """First line of `describe`."""
-    examples: tuple[tuple[str, Action], ...] = ()
+    examples: Examples = ()
     """What the dialect can say, as (sentence, action): the other lines of `describe`."""
 
     def parse(self, text: str) -> Action:

@@ -41,6 +41,8 @@ from agentgym.errors import ActionError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agentgym.dialects.base import Examples
+
 NOOP_MS = 1_000
 
 # Functions of BrowserGym without a counterpart, and what does the same here.
@@ -62,7 +64,7 @@ class BrowserGym(Dialect):
 
     name = "browsergym"
     intro = "Answer with exactly one call on the last line."
-    examples = (
+    examples: Examples = (
         ("Click an element", Click(element=12)),
         ("Click with another button", Click(element=12, button="right")),
         ("Double click an element", Click(element=12, count=2)),

@@ -39,6 +39,7 @@ from agentgym.errors import ActionError, ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agentgym.dialects.base import Examples
     from agentgym.dialects.coordinates import Scale, Size
 
 WAIT_MS = 1_000  # what OpenAI's sample computers wait
@@ -62,7 +63,7 @@ class OpenAIComputer(PixelDialect):
 
     name = "openai-computer"
     intro = "Answer with exactly one action as a JSON object."
-    examples = (
+    examples: Examples = (
         ("Click", Click(x=4, y=3)),
         ("Click with the right button", Click(x=4, y=3, button="right")),
         ("Double click", Click(x=4, y=3, count=2)),

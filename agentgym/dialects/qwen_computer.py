@@ -33,6 +33,7 @@ from agentgym.errors import ActionError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agentgym.dialects.base import Examples
     from agentgym.dialects.coordinates import Point, Scale, Size
 
 QWEN3_SCALE = 1_000
@@ -51,7 +52,7 @@ class QwenComputer(PixelDialect):
 
     name = "qwen-computer"
     intro = "Think if you need to, then end with exactly one call of computer_use (two for a drag)."
-    examples = (
+    examples: Examples = (
         ("Click", Click(x=4, y=3)),
         ("Click with the right button", Click(x=4, y=3, button="right")),
         ("Click with the middle button", Click(x=4, y=3, button="middle")),

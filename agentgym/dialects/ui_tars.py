@@ -28,6 +28,7 @@ from agentgym.errors import ActionError, ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agentgym.dialects.base import Examples
     from agentgym.dialects.coordinates import Point, Scale, Size
 
 WAIT_MS = 5_000
@@ -75,7 +76,7 @@ class UITars(PixelDialect):
 
     name = "ui-tars"
     intro = "Answer with a line of thought and a line with exactly one action, such as:"
-    examples = (
+    examples: Examples = (
         ("Click", Click(x=4, y=3)),
         ("Double click", Click(x=4, y=3, count=2)),
         ("Click with the right button", Click(x=4, y=3, button="right")),
