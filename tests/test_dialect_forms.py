@@ -1,4 +1,4 @@
-"""The forms of each dialect: examples from its vendor's documents, other spellings, and what is refused."""
+"""The forms of each dialect: examples after its vendor's documents and tests, other spellings, and what is refused."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ READ: dict[str, list[tuple[str, Action]]] = {
         ('{"type": "double_click", "x": 1, "y": 2, "keys": []}', Click(x=1, y=2, count=2)),
         (CALL + '"action": {"type": "click", "x": 1, "y": 2, "button": "right"}}', Click(x=1, y=2, button="right")),
         (CALL + '"actions": [{"type": "type", "text": "penguin"}]}', Type(text="penguin")),
+        (CALL + '"action": null, "actions": [{"type": "wait"}]}', Wait(ms=1000)),
         (
             '{"type": "drag", "path": [{"x": 100, "y": 200}, {"x": 200, "y": 300}]}',
             Drag(x=100, y=200, to_x=200, to_y=300),
@@ -205,7 +206,8 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
         (CALL + '"actions": [{"type": "wait"}, {"type": "wait"}]}', "one action"),
         (CALL + '"action": {"type": "wait"}, "actions": [{"type": "wait"}]}', "one action"),
         (CALL.replace("[]", '[{"id": "a"}]') + '"action": {"type": "wait"}}', "no counterpart"),
-        ('{"type": "computer_call"}', "must be an object"),
+        ('{"type": "computer_call"}', "one action"),
+        (CALL + '"action": 5}', "must be an object"),
         ('{"type": "message", "content": []}', "one piece"),
         ('{"type": "message", "content": [{"type": "refusal", "text": "no"}]}', "no counterpart"),
     ],

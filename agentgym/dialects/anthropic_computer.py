@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from agentgym.action import MAX_PIXEL, Action, Click, Done, Drag, Hover, MouseButton, Press, Scroll, Type, Wait
 from agentgym.dialects.base import PixelDialect
+from agentgym.dialects.coordinates import DIRECTIONS
 from agentgym.dialects.key_names import XDOTOOL
 from agentgym.dialects.untrusted import arguments, choice, fields, integer, number, only, pair, read_object, string
 from agentgym.errors import ActionError, ConfigError
@@ -41,7 +42,6 @@ CLICKS: dict[str, tuple[MouseButton, int]] = {
     "triple_click": ("left", 3),
 }
 CLICK_NAMES = {click: name for name, click in CLICKS.items()}
-_DIRECTIONS = {"up": (0, -1), "down": (0, 1), "left": (-1, 0), "right": (1, 0)}
 
 
 class AnthropicComputer(PixelDialect):
@@ -168,7 +168,7 @@ class AnthropicComputer(PixelDialect):
         return Drag(x=start.x, y=start.y, to_x=end.x, to_y=end.y)
 
     def _scroll(self, scroll_direction: object, scroll_amount: object, coordinate: object = None) -> Action:
-        across, down = choice(_DIRECTIONS, "scroll_direction", scroll_direction)
+        across, down = choice(DIRECTIONS, "scroll_direction", scroll_direction)
         pixels = integer("scroll_amount", scroll_amount) * self.pixels_per_click
         if pixels < 0:
             raise ActionError("scroll_amount must be 0 or more; the direction says which way.")

@@ -22,6 +22,7 @@ from agentgym.errors import ActionError, ConfigError
 Size: TypeAlias = tuple[int, int]  # width, height
 Scale: TypeAlias = int | Size | None
 
+DIRECTIONS = {"up": (0, -1), "down": (0, 1), "left": (-1, 0), "right": (1, 0)}  # of scrolling, as signs of dx, dy
 MIN_SIDE = 16  # pixels
 MAX_SCALE = 100_000
 

@@ -1,7 +1,8 @@
 """OpenAI's computer use: action objects such as ``{"type": "click", "button": "left", "x": 3, "y": 4}``.
 
-Sources: https://platform.openai.com/docs/guides/tools-computer-use and the types in
-https://github.com/openai/openai-python/blob/main/src/openai/types/responses/computer_action.py.
+Sources: https://platform.openai.com/docs/guides/tools-computer-use, the types in
+https://github.com/openai/openai-python/blob/main/src/openai/types/responses/computer_action.py, and for keys and waits
+https://github.com/openai/openai-cua-sample-app/blob/main/computers/base_playwright.py.
 
 Read is one output item of a response: an action object by itself, a ``computer_call`` that holds one (``action``, or
 ``actions`` with one), or a ``message``, with which the model ends the task (`Done`). ``screenshot`` is a wait of 0 ms:
@@ -147,8 +148,10 @@ class OpenAIComputer(PixelDialect):
         known = ("action", "actions", "pending_safety_checks", "id", "call_id", "status")
         call = fields("computer_call", item, ("type",), known)
         only("pending_safety_checks", call.get("pending_safety_checks"), _NONE)
-        actions = call["actions"] if call.get("actions") is not None else [call.get("action")]
-        if not isinstance(actions, list) or len(actions) != 1 or {"action", "actions"} <= call.keys():
+        action, actions = call.get("action"), call.get("actions")
+        if action is not None and actions is None:
+            actions = [action]
+        elif action is not None or not isinstance(actions, list) or len(actions) != 1:
             raise ActionError("computer_call: expected one action, as one is done at a time.")
         return self._action(actions[0])
 

@@ -4,9 +4,9 @@
     {"name": "computer_use", "arguments": {"action": "left_click", "coordinate": [500, 250]}}
     </tool_call>
 
-Sources: https://github.com/QwenLM/Qwen3-VL/blob/main/cookbooks/computer_use.ipynb and
-https://github.com/QwenLM/Qwen3-VL/blob/main/cookbooks/utils/agent_function_call.py. Coordinates go from 0 to 1000
-(Qwen3-VL; its mobile cookbook says 999) or count pixels of the resized image (Qwen2.5-VL). Keys are a list in
+Sources: https://github.com/QwenLM/Qwen3-VL/blob/main/cookbooks/utils/agent_function_call.py for the words, and
+mobile_agent.ipynb and spatial_understanding.ipynb beside it for the tags and the scale. Coordinates go from 0 to 1000
+(Qwen3-VL; its mobile cookbook divides by 999) or count pixels of the resized image (Qwen2.5-VL). Keys are a list in
 pyautogui's spelling, ``pixels`` is positive upwards, waiting is in seconds. Text above the call is thought.
 
 A drag starts where the pointer is, so a `Drag` is two calls in one completion: ``mouse_move``, then

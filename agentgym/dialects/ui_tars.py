@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from agentgym.action import MAX_PIXEL, Action, Click, Done, Drag, Hover, MouseButton, Press, Scroll, Type, Wait, shorten
 from agentgym.dialects.base import PixelDialect
+from agentgym.dialects.coordinates import DIRECTIONS
 from agentgym.dialects.key_names import PYAUTOGUI
 from agentgym.dialects.python_call import Call, read_call
 from agentgym.dialects.untrusted import arguments, choice, string
@@ -42,8 +43,6 @@ _CLICKS: dict[str, tuple[MouseButton, int]] = {
     "right_single": ("right", 1),
 }
 _CLICK_NAMES = {click: name for name, click in _CLICKS.items()}
-_DIRECTIONS = {"up": (0, -1), "down": (0, 1), "left": (-1, 0), "right": (1, 0)}
-_DIRECTION_NAMES = {way: name for name, way in _DIRECTIONS.items()}
 _PARAMETERS = {"point": "start_box", "start_point": "start_box", "end_point": "end_box"}
 
 _NUMBER = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
@@ -149,7 +148,7 @@ class UITars(PixelDialect):
 
     def _direction(self, dx: int, dy: int) -> str | None:
         ways = {
-            (across * self.scroll_pixels, down * self.scroll_pixels): way for way, (across, down) in _DIRECTIONS.items()
+            (across * self.scroll_pixels, down * self.scroll_pixels): way for way, (across, down) in DIRECTIONS.items()
         }
         return ways.get((dx, dy))
 
@@ -199,7 +198,7 @@ class UITars(PixelDialect):
         return Type(text=string("content", content))
 
     def _scroll(self, direction: object, start_box: object = None) -> Action:
-        across, down = choice(_DIRECTIONS, "direction", direction)
+        across, down = choice(DIRECTIONS, "direction", direction)
         point = None if start_box is None else self._pixel("start_box", start_box)
         dx, dy = across * self.scroll_pixels, down * self.scroll_pixels
         return Scroll(dx=dx, dy=dy, x=point and point.x, y=point and point.y)
