@@ -57,7 +57,7 @@ class Click(Action):
         _plain_integers(self)
         _check_target("click", self.element, self.x, self.y)
         if self.button not in get_args(MouseButton):
-            raise ActionError(f"click: button must be one of {get_args(MouseButton)}, got {self.button!r}")
+            raise ActionError(f"click: button must be one of {get_args(MouseButton)}, got {shorten(self.button)}")
         _check_int("click", "count", self.count, low=1, high=MAX_CLICKS)
 
 
@@ -244,10 +244,10 @@ def parse(text: str) -> Action:
     """
     call = _CALL.fullmatch(text.strip())
     if call is None:
-        raise ActionError(f"{_shorten(text)} is not an action. Write one call, such as click(12).")
+        raise ActionError(f"{shorten(text)} is not an action. Write one call, such as click(12).")
     kind = ACTIONS.get(call[1])
     if kind is None:
-        raise ActionError(f"No action {_shorten(call[1])}. The actions are: {', '.join(ACTIONS)}.")
+        raise ActionError(f"No action {shorten(call[1])}. The actions are: {', '.join(ACTIONS)}.")
     fields = [field.name for field in dataclasses.fields(kind)]
     arguments: dict[str, int | str] = {}
     for position, (key, value) in enumerate(_arguments(call[2])):
@@ -292,7 +292,7 @@ def _arguments(text: str) -> list[tuple[str | None, int | str]]:
             break
         comma = _COMMA.match(text, position)
         if comma is None or comma.end() == len(text):
-            raise ActionError(f"Expected a comma and an argument at {_shorten(text[position:])}.")
+            raise ActionError(f"Expected a comma and an argument at {shorten(text[position:])}.")
         position = comma.end()
     return found
 
@@ -304,11 +304,11 @@ def _literal(text: str, position: int) -> tuple[int | str, int]:
         return int(integer[0]), integer.end()
     string = _STRING.match(text, position)
     if string is None:
-        raise ActionError(f"Expected an integer or a string in double quotes at {_shorten(text[position:])}.")
+        raise ActionError(f"Expected an integer or a string in double quotes at {shorten(text[position:])}.")
     try:
         value = json.loads(string[0])
     except json.JSONDecodeError as error:
-        raise ActionError(f"{_shorten(string[0])} is not a JSON string: {error.msg}.") from None
+        raise ActionError(f"{shorten(string[0])} is not a JSON string: {error.msg}.") from None
     return str(value), string.end()
 
 
@@ -333,19 +333,19 @@ def _check_target(name: str, element: object, x: object, y: object, *, prefix: s
 
 def _check_int(name: str, field: str, value: object, *, low: int, high: int) -> None:
     if type(value) is not int or not low <= value <= high:  # bool is an int, but not a coordinate
-        raise ActionError(f"{name}: {field} must be an integer from {low} to {high}, got {_shorten(value)}.")
+        raise ActionError(f"{name}: {field} must be an integer from {low} to {high}, got {shorten(value)}.")
 
 
 def _check_text(name: str, field: str, value: object) -> None:
     if not isinstance(value, str) or len(value) > MAX_TEXT:
-        raise ActionError(f"{name}: {field} must be a string of at most {MAX_TEXT} characters, got {_shorten(value)}.")
+        raise ActionError(f"{name}: {field} must be a string of at most {MAX_TEXT} characters, got {shorten(value)}.")
     try:
         value.encode()
     except UnicodeEncodeError:
         raise ActionError(f"{name}: {field} holds half of a surrogate pair, which no keyboard types.") from None
 
 
-def _shorten(value: object) -> str:
+def shorten(value: object) -> str:
     """Quote untrusted text for an error message: one line, printable, at most 60 characters."""
     text = ascii(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,57 @@
+"""Dialects: the actions of `agentgym.action` in the forms that published models speak.
+
+    speech = dialect("qwen-computer", viewport=(1280, 800))
+    action = speech.parse(completion)  # an Action, or an ActionError that says what was wrong
+    text = speech.format(action)
+
+A completion is data: nothing in it is evaluated, and everything that is read is bounded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agentgym.dialects.anthropic_computer import AnthropicComputer
+from agentgym.dialects.base import Dialect
+from agentgym.dialects.browsergym import BrowserGym
+from agentgym.dialects.call_text import CallText
+from agentgym.dialects.openai_computer import OpenAIComputer
+from agentgym.dialects.qwen_computer import QwenComputer
+from agentgym.dialects.tool_calls import HermesTools, JsonTools, tool_schemas
+from agentgym.dialects.ui_tars import UITars
+from agentgym.errors import ConfigError, unknown_name
+
+__all__ = ["DIALECTS", "Dialect", "dialect", "tool_schemas"]
+
+DIALECTS: dict[str, type[Dialect]] = {
+    kind.name: kind
+    for kind in (
+        CallText,
+        JsonTools,
+        HermesTools,
+        OpenAIComputer,
+        AnthropicComputer,
+        UITars,
+        QwenComputer,
+        BrowserGym,
+    )
+}
+
+
+def dialect(name: str, **options: Any) -> Dialect:
+    """Return a dialect by its name.
+
+    Args:
+        name: a key of `DIALECTS`.
+        options: the arguments of its class, such as ``viewport=(1280, 800)``.
+
+    Raises:
+        UnknownNameError: there is none of that name; the message gives the nearest.
+        ConfigError: the dialect has no such option, needs one that is missing, or one is out of range.
+    """
+    if name not in DIALECTS:
+        raise unknown_name("dialect", name, DIALECTS, hint=f"There are: {', '.join(DIALECTS)}.")
+    try:
+        return DIALECTS[name](**options)
+    except TypeError as error:
+        raise ConfigError(f"dialect {name!r}: {error}.") from None
