@@ -1,0 +1,109 @@
+"""Oracles of tasks that are solved by clicking on a point which is worked out from where other things are."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+from typing import TYPE_CHECKING, NamedTuple
+
+from agentgym.action import Click, Hover
+from agentgym_miniwob.oracles.clicking import find_all
+from agentgym_miniwob.oracles.forms import submit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agentgym.observation import Element, Observation
+    from agentgym.task import OracleScript
+
+CANVAS = list(product(range(5, 145), range(55, 175)))  # points of the drawing: it is 150 by 130 and starts at y 50
+CLEAR = 15  # pixels that a new point keeps from the vertex, so that rounding turns no angle
+SIGNALS = {"HOT": (0, 5), "WARM": (5, 10), "COLD": (10, 40), "ICE COLD": (40, math.inf)}  # pixels from the target
+MAX_PROBES = 13
+
+
+class Point(NamedTuple):
+    """A point in pixels."""
+
+    x: float
+    y: float
+
+
+def middle(element: Element) -> Point:
+    """Return the middle of an element."""
+    box = element.box
+    return Point(box.x + box.width / 2, box.y + box.height / 2)
+
+
+def dots(observation: Observation, color: str) -> list[Point]:
+    """Return the middles of the circles of a colour."""
+    return [middle(graphic) for graphic in find_all(observation, "graphic") if graphic.name == f"{color} circle"]
+
+
+def angle(a: Point, vertex: Point, b: Point) -> float:
+    """Return the angle between two points as seen from a vertex, 0 to pi."""
+    turn = math.atan2(a.y - vertex.y, a.x - vertex.x) - math.atan2(b.y - vertex.y, b.x - vertex.x)
+    return abs(math.remainder(turn, math.tau))
+
+
+def best_click(vertex: Point, error: Callable[[Point], float]) -> Click:
+    """Return the click on the point of the drawing with the least error, not too close to the vertex."""
+    points = (Point(x, y) for x, y in CANVAS)
+    best = min((point for point in points if math.dist(point, vertex) >= CLEAR), key=error)
+    return Click(x=int(best.x), y=int(best.y))
+
+
+def click_center(observation: Observation) -> OracleScript:
+    """Click the middle of the circle, then Submit."""
+    (center,) = dots(observation, "white")
+    yield Click(x=round(center.x), y=round(center.y))
+    yield submit(observation)
+
+
+def click_midpoint(observation: Observation) -> OracleScript:
+    """Click the point half way between the two, then Submit."""
+    a, b = dots(observation, "black")
+    yield Click(x=round((a.x + b.x) / 2), y=round((a.y + b.y) / 2))
+    yield submit(observation)
+
+
+def bisect_angle(observation: Observation) -> OracleScript:
+    """Click where the larger of the two new angles is least, then Submit."""
+    (vertex,) = dots(observation, "blue")
+    a, b = dots(observation, "black")
+    yield best_click(vertex, lambda point: max(angle(a, vertex, point), angle(b, vertex, point)))
+    yield submit(observation)
+
+
+def add_right_angle(observation: Observation) -> OracleScript:
+    """Click where the new angle at the blue point is closest to a right one, then Submit."""
+    (vertex,) = dots(observation, "blue")
+    (a,) = dots(observation, "black")
+    yield best_click(vertex, lambda point: abs(angle(a, vertex, point) - math.pi / 2))
+    yield submit(observation)
+
+
+def find_hot(observation: Observation) -> OracleScript:
+    """Point at the middle of the places that fit all signals so far, until one is HOT, and click there."""
+    left, top, width, height = find_all(observation, "box")[0].box
+    places = [Point(x, y) for x, y in product(range(left + 5, left + width - 4, 3), range(top + 5, top + height - 4, 3))]
+    probe = Point(left + width // 4, top + height // 2)
+    for _ in range(MAX_PROBES):
+        observation = yield Hover(x=int(probe.x), y=int(probe.y))
+        signal = next(element.name for element in observation.elements if element.name in SIGNALS)
+        if signal == "HOT":
+            break
+        nearest, furthest = SIGNALS[signal]
+        places = [place for place in places if nearest <= math.dist(place, probe) < furthest]
+        center = Point(*(sum(axis) / len(places) for axis in zip(*places, strict=True)))
+        probe = min(places, key=lambda place: math.dist(place, center))
+    yield Click(x=int(probe.x), y=int(probe.y))
+
+
+POINTING: dict[str, Callable[[Observation], OracleScript]] = {
+    "bisect-angle": bisect_angle,
+    "circle-center": click_center,
+    "find-midpoint": click_midpoint,
+    "hot-cold": find_hot,
+    "right-angle": add_right_angle,
+}
