@@ -60,6 +60,7 @@
     const filled = style.backgroundColor !== "rgba(0, 0, 0, 0)" && style.backgroundColor !== "transparent";
     return filled || parseFloat(style.borderTopWidth) > 0 && style.borderTopStyle !== "none" && node.tagName !== "HR" ? "box" : "";
   };
+  const drawn = (node, role) => node instanceof HTMLElement && ["button", "clickable"].includes(role) && Boolean(node.querySelector("svg"));
   const plateName = (node) => clean(node.title || node.style.backgroundColor || `${node.id} ${node.className}`);
 
   const labelOf = (node) => {
@@ -94,14 +95,19 @@
     if (role === "option") return clean(node.label || node.textContent);
     if (role === "img") return clean(node.getAttribute("alt") || node.title);
     return textOf(node, style) || clean(node.title) || clean((node.querySelector("[alt]") || {}).alt)
-      || (role === "clickable" && !node.childElementCount ? plateName(node) : "");
+      || (role === "clickable" && !node.childElementCount || drawn(node, role) ? plateName(node) : "");
+  };
+  // Of a text that is too long to be told in full: from its start, or in its middle or end once it is scrolled there.
+  const inView = (area) => {
+    const text = area.value.replace(/\s+/g, " "), range = area.scrollHeight - area.clientHeight;
+    return text.slice(Math.round(Math.max(0, text.length - MAX_NAME) * (range > 0 ? area.scrollTop / range : 0)));
   };
   const valueOf = (node, role) => {
     if (node instanceof HTMLSelectElement)
       return clean([...node.selectedOptions].map((option) => option.label || option.textContent).join(", "));
     if (node instanceof HTMLInputElement)
       return ["button", "checkbox", "radio"].includes(role) ? "" : content(node.type === "file" ? "" : node.value);
-    if (node instanceof HTMLTextAreaElement) return content(node.value);
+    if (node instanceof HTMLTextAreaElement) return content(inView(node));
     if (role === "textbox") return clean(node.innerText);
     return clean(node.getAttribute("aria-valuenow"));
   };

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agentgym_miniwob.oracles.clicking import CLICKING
+from agentgym_miniwob.oracles.colors import COLORING
 from agentgym_miniwob.oracles.dragging import DRAGGING
 from agentgym_miniwob.oracles.drawing import DRAWING
+from agentgym_miniwob.oracles.editing import EDITING
 from agentgym_miniwob.oracles.forms import FORMS
 from agentgym_miniwob.oracles.inbox import INBOX
 from agentgym_miniwob.oracles.pointing import POINTING
@@ -17,6 +19,7 @@ from agentgym_miniwob.oracles.shapes import SHAPES
 from agentgym_miniwob.oracles.sorting import SORTING
 from agentgym_miniwob.oracles.tabs import TABS
 from agentgym_miniwob.oracles.widgets import WIDGETS
+from agentgym_miniwob.oracles.words import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,4 +41,7 @@ ORACLES: dict[str, Callable[[Observation], OracleScript]] = {
     **DRAWING,
     **DRAGGING,
     **SORTING,
+    **EDITING,
+    **COLORING,
+    **WORDS,
 }

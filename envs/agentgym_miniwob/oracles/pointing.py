@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from agentgym.task import OracleScript
 
 CANVAS = list(product(range(5, 145), range(55, 175)))  # points of the drawing: it is 150 by 130 and starts at y 50
-CLEAR = 15  # pixels that a new point keeps from the vertex, so that rounding turns no angle
+CLEAR = 15  # pixels that a new dot keeps from the vertex: closer ones would turn an angle too much
+HOT_AREA = list(product(range(5, 155), range(55, 170)))  # places of the target, all over the page's lower part
+START = (40, 112)  # in the left half, so that the first signal halves the area
 SIGNALS = {"HOT": (0, 5), "WARM": (5, 10), "COLD": (10, 40), "ICE COLD": (40, math.inf)}  # pixels from the target
 MAX_PROBES = 13
 
 
 class Point(NamedTuple):
-    """A point in pixels."""
+    """A point in pixels, of the viewport."""
 
     x: float
     y: float
@@ -46,48 +48,54 @@ def angle(a: Point, vertex: Point, b: Point) -> float:
     return abs(math.remainder(turn, math.tau))
 
 
-def best_click(vertex: Point, error: Callable[[Point], float]) -> Click:
-    """Return the click on the point of the drawing with the least error, not too close to the vertex."""
+def best_point(vertex: Point, error: Callable[[Point], float]) -> Point:
+    """Return the point of the drawing with the least error, not too close to the vertex."""
     points = (Point(x, y) for x, y in CANVAS)
-    best = min((point for point in points if math.dist(point, vertex) >= CLEAR), key=error)
-    return Click(x=int(best.x), y=int(best.y))
+    return min((point for point in points if math.dist(point, vertex) >= CLEAR), key=error)
+
+
+def place_dot(observation: Observation, wanted: Point) -> OracleScript:
+    """Click where a dot is wanted, once more if it has appeared somewhat beside the pointer, then Submit."""
+    x, y = round(wanted.x), round(wanted.y)
+    before = {element.id for element in observation.elements}
+    observation = yield Click(x=x, y=y)
+    dot = next(middle(each) for each in find_all(observation, "graphic") if each.id not in before)
+    aside, below = round(dot.x - wanted.x), round(dot.y - wanted.y)
+    if aside or below:
+        observation = yield Click(x=x - aside, y=y - below)
+    yield submit(observation)
 
 
 def click_center(observation: Observation) -> OracleScript:
-    """Click the middle of the circle, then Submit."""
-    (center,) = dots(observation, "white")
-    yield Click(x=round(center.x), y=round(center.y))
-    yield submit(observation)
+    """Place a dot in the middle of the circle."""
+    yield from place_dot(observation, dots(observation, "white")[0])
 
 
 def click_midpoint(observation: Observation) -> OracleScript:
-    """Click the point half way between the two, then Submit."""
+    """Place a dot half way between the two."""
     a, b = dots(observation, "black")
-    yield Click(x=round((a.x + b.x) / 2), y=round((a.y + b.y) / 2))
-    yield submit(observation)
+    yield from place_dot(observation, Point((a.x + b.x) / 2, (a.y + b.y) / 2))
 
 
 def bisect_angle(observation: Observation) -> OracleScript:
-    """Click where the larger of the two new angles is least, then Submit."""
+    """Place a dot where the larger of the two angles to it is least."""
     (vertex,) = dots(observation, "blue")
     a, b = dots(observation, "black")
-    yield best_click(vertex, lambda point: max(angle(a, vertex, point), angle(b, vertex, point)))
-    yield submit(observation)
+    wanted = best_point(vertex, lambda point: max(angle(a, vertex, point), angle(b, vertex, point)))
+    yield from place_dot(observation, wanted)
 
 
 def add_right_angle(observation: Observation) -> OracleScript:
-    """Click where the new angle at the blue point is closest to a right one, then Submit."""
+    """Place a dot where the angle to it is closest to a right one."""
     (vertex,) = dots(observation, "blue")
     (a,) = dots(observation, "black")
-    yield best_click(vertex, lambda point: abs(angle(a, vertex, point) - math.pi / 2))
-    yield submit(observation)
+    yield from place_dot(observation, best_point(vertex, lambda point: abs(angle(a, vertex, point) - math.pi / 2)))
 
 
 def find_hot(observation: Observation) -> OracleScript:
     """Point at the middle of the places that fit all signals so far, until one is HOT, and click there."""
-    left, top, width, height = find_all(observation, "box")[0].box
-    places = [Point(x, y) for x, y in product(range(left + 5, left + width - 4, 3), range(top + 5, top + height - 4, 3))]
-    probe = Point(left + width // 4, top + height // 2)
+    places = [Point(x, y) for x, y in HOT_AREA]
+    probe = Point(*START)
     for _ in range(MAX_PROBES):
         observation = yield Hover(x=int(probe.x), y=int(probe.y))
         signal = next(element.name for element in observation.elements if element.name in SIGNALS)
