@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from agentgym.action import Click, Drag, Press, Type
+from agentgym.action import Click, Drag, Press, Type, Wait
 from agentgym_miniwob.oracles.clicking import find_all, match
 from agentgym_miniwob.oracles.colors import COLORS, read_color
 from agentgym_miniwob.oracles.forms import ordinal, submit
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from agentgym_miniwob.oracles.widgets import Part
 
 EDGE = 3  # pixels from the edge of a text's box into its first and last line
+SELECTION_MS = 200  # an editor hears of a new selection a little later
 STYLES = {"bold": "ql-bold", "italics": "ql-italic", "underlined": "ql-underline"}  # classes of the editor's buttons
 PICKER, SWATCH = "ql-picker-label", "ql-picker-item"
 
@@ -43,7 +44,8 @@ def style_text(observation: Observation) -> OracleScript:
     )[:2]
     editor = find_all(observation, "textbox")[0]
     yield Click(element=editor.id)
-    observation = yield Press("Control+a")
+    yield Press("Control+a")
+    observation = yield Wait(SELECTION_MS)
     if word is None:
         observation = yield from set_style(observation, style, on=True)
     else:

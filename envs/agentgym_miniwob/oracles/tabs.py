@@ -82,14 +82,6 @@ def choose_in_button_menu(observation: Observation) -> OracleScript:
     yield Click(element=find(observation, label, "menuitem").id)
 
 
-def choose_in_pie(observation: Observation) -> OracleScript:
-    """Open the pie menu by the plus in its middle and click the slice of the label."""
-    label = quoted(observation)[0]
-    plus = next(each for each in find_all(observation, "graphic") if each.name.endswith("text +"))
-    observation = yield Click(element=plus.id)
-    yield Click(element=next(each.id for each in find_all(observation, "graphic") if each.name.endswith(f"text {label}")))
-
-
 TABS: dict[str, Callable[[Observation], OracleScript]] = {
     "click-collapsible": submit_expanded,
     "click-collapsible-2": click_link_in_tabs,
@@ -97,8 +89,6 @@ TABS: dict[str, Callable[[Observation], OracleScript]] = {
     "click-collapsible-nodelay": submit_expanded,
     "click-menu": choose_in_menu,
     "click-menu-2": choose_in_button_menu,
-    "click-pie": choose_in_pie,
-    "click-pie-nodelay": choose_in_pie,
     "click-tab": click_tab,
     "click-tab-2": click_link_in_tabs,
     "click-tab-2-easy": click_link_in_tabs,
