@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from agentgym.observation import Element, Observation
     from agentgym.task import OracleScript
 
-CELLS = ("top left", "top center", "top right", "center left", "center", "center right")
-CELLS += ("bottom left", "bottom center", "bottom right")
+CELLS = [
+    "top left", "top center", "top right", "center left", "center", "center right", "bottom left", "bottom center",
+    "bottom right",
+]  # fmt: skip
+EDGE = 2  # pixels below the upper edge of an item's text, which is in the upper half of the item
 ACROSS = 3  # columns of the grid
 STEPS = {"up": -ACROSS, "down": ACROSS, "left": -1, "right": 1}
 
@@ -33,7 +36,8 @@ def move(items: Sequence[Element], start: int, end: int, *, columns: int = 1) ->
     target = items[end - 1 if not forward and rightwards > 0 else end].box
     to_right = rightwards > 0 or (rightwards == 0 and forward)
     x = target.x + target.width * (3 if to_right else 1) // 4
-    y = target.y + target.height * (3 if forward else 1) // 4
+    pitch = items[columns].box.y - items[0].box.y
+    y = target.y + (pitch // 2 if forward else EDGE)
     return Drag(element=items[start].id, to_x=x, to_y=y)
 
 

@@ -15,7 +15,7 @@ from agentgym_miniwob.oracles.forms import ordinal, submit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agentgym.observation import Element
+    from agentgym.observation import Box, Element
     from agentgym.task import OracleScript
 
 Part = Generator[Action, Observation, Observation]
@@ -153,7 +153,7 @@ def book_flight(observation: Observation) -> OracleScript:
 
 
 def create_event(observation: Observation) -> OracleScript:
-    """Drag over the first free time that is long enough, and name the event.
+    """Drag over a free time that is long enough, and name the event.
 
     A day is a column of hours, each with its label; events lie to the right of the labels.
     """
@@ -165,10 +165,8 @@ def create_event(observation: Observation) -> OracleScript:
     hours = [text for text in texts if HOUR.fullmatch(text.name)]
     events = [text.box for text in texts if not HOUR.fullmatch(text.name)]
     names = [hour.name for hour in hours]
-    for half in range(2 * names.index(start.lower()), 2 * names.index(end.lower()) - halves + 1):
-        top, bottom = _line(hours, half), _line(hours, half + halves)
-        if all(event.y >= bottom or event.y + event.height <= top for event in events):
-            break
+    starts = range(2 * names.index(start.lower()), 2 * names.index(end.lower()) - halves + 1)
+    half = min(starts, key=lambda half: _covered(events, _line(hours, half), _line(hours, half + halves)))
     observation = yield Hover(element=hours[half // 2].id)  # brings it into view
     hours = [hour for hour in find_all(observation, "text") if HOUR.fullmatch(hour.name)]
     top, bottom = _line(hours, half), _line(hours, half + halves)
@@ -181,6 +179,11 @@ def _line(hours: list[Element], half: int) -> int:
     """Return where a half hour of the day begins, in pixels."""
     box = hours[half // 2].box
     return box.y + half % 2 * box.height // 2
+
+
+def _covered(events: list[Box], top: int, bottom: int) -> int:
+    """Return how many of the pixels between two lines events cover."""
+    return sum(max(0, min(bottom, event.y + event.height) - max(top, event.y)) for event in events)
 
 
 def _month(observation: Observation) -> int:
