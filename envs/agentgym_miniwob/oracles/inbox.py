@@ -60,8 +60,8 @@ def handle_request(observation: Observation) -> OracleScript:
     row = observation.elements[index].id
     if quote:
         yield from _answer(row, quote.rpartition('"')[0].strip('" '))
-    elif len(names) > 1:
-        yield from _forward(row, next(name for name in names if name != sender))
+    elif len(names) > 1 or request.count(sender) > 1:  # somebody's mail may be for themselves
+        yield from _forward(row, next((name for name in names if name != sender), sender))
     else:
         yield _click_icon(observation, index, "trash" if DELETING.search(request) else "star")
 
