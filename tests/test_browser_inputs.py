@@ -291,6 +291,20 @@ class TestObservations:
         assert "\n" not in button.line
         button.line.encode()
 
+    def test_a_long_text_is_told_up_to_its_end_once_it_is_scrolled_there(self, world: World) -> None:
+        text = " ".join(f"word{n}" for n in range(MAX_NAME))
+        observation = open_page(world, PageTask(f"<textarea>{text}</textarea>"))
+        assert find(observation, "textbox").value == text[:MAX_NAME]
+        observation = act(world, Scroll(0, 10_000, element=find(observation, "textbox").id))
+        assert find(observation, "textbox").value == text[-MAX_NAME:]
+
+    @pytest.mark.parametrize(("content", "name"), [("", "tool bold"), ("Bold", "Bold")])
+    def test_a_button_with_nothing_but_a_drawing_is_named_by_its_id_and_classes(
+        self, world: World, content: str, name: str
+    ) -> None:
+        body = f'<button id="tool" class="bold"><svg width="9" height="9"></svg>{content}</button>'
+        assert find(open_page(world, PageTask(body)), "button").name == name
+
     def test_what_a_shadow_root_holds_is_seen_and_can_be_clicked(self, world: World) -> None:
         body = """<script>let clicks = 0</script><div id="host"></div><script>
             const root = host.attachShadow({ mode: "open" });

@@ -146,6 +146,21 @@ def test_the_clock_starts_every_episode_at_the_same_time(world: World) -> None:
     assert "Last login: Wed Jan 01 2020" in [element.name for element in observation.elements]
 
 
+def test_a_picture_in_an_instruction_is_named(world: World) -> None:
+    task = registry.get_task("miniwob/use-colorwheel-2")
+    observation = world.reset({0: Instance(task, 0)})[0]
+    assert isinstance(observation, Observation)
+    assert re.search(r"the following color \[rgb\(\d+, \d+, \d+\)\] with", observation.instruction)
+
+
+def test_a_page_that_delays_nothing_does_not_end_its_episode_at_once(world: World) -> None:
+    task = registry.get_task("miniwob/click-pie")
+    world.reset({0: Instance(task, 0)})
+    step = world.step({0: Wait(ms=50)})[0]
+    assert isinstance(step, Step)
+    assert step.score is None
+
+
 def test_the_timers_that_a_page_sets_up_itself_go_on(world: World) -> None:
     task = registry.get_task("miniwob/drag-cube")
     observation = world.reset({0: Instance(task, 0)})[0]

@@ -60,6 +60,8 @@
     const filled = style.backgroundColor !== "rgba(0, 0, 0, 0)" && style.backgroundColor !== "transparent";
     return filled || parseFloat(style.borderTopWidth) > 0 && style.borderTopStyle !== "none" && node.tagName !== "HR" ? "box" : "";
   };
+  // What a control says by a drawing alone its id and classes tell, too.
+  const drawn = (node, role) => node instanceof HTMLElement && ["button", "clickable"].includes(role) && Boolean(node.querySelector("svg"));
   const plateName = (node) => clean(node.title || node.style.backgroundColor || `${node.id} ${node.className}`);
 
   const labelOf = (node) => {
@@ -94,14 +96,19 @@
     if (role === "option") return clean(node.label || node.textContent);
     if (role === "img") return clean(node.getAttribute("alt") || node.title);
     return textOf(node, style) || clean(node.title) || clean((node.querySelector("[alt]") || {}).alt)
-      || (role === "clickable" && !node.childElementCount ? plateName(node) : "");
+      || (role === "clickable" && !node.childElementCount || drawn(node, role) ? plateName(node) : "");
+  };
+  // A text too long to be told in full is told from its start, or up to its end once it has been scrolled there.
+  const told = (area) => {
+    const atEnd = area.scrollTop > 0 && area.scrollTop + area.clientHeight > area.scrollHeight - 2;
+    return content(atEnd ? area.value.replace(/\s+/g, " ").slice(-MAX_NAME) : area.value);
   };
   const valueOf = (node, role) => {
     if (node instanceof HTMLSelectElement)
       return clean([...node.selectedOptions].map((option) => option.label || option.textContent).join(", "));
     if (node instanceof HTMLInputElement)
       return ["button", "checkbox", "radio"].includes(role) ? "" : content(node.type === "file" ? "" : node.value);
-    if (node instanceof HTMLTextAreaElement) return content(node.value);
+    if (node instanceof HTMLTextAreaElement) return told(node);
     if (role === "textbox") return clean(node.innerText);
     return clean(node.getAttribute("aria-valuenow"));
   };

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from agentgym.task import OracleScript
 
 # What starts an episode on a loaded page. Raphael's animations jump to their end and its page (the pie menu) delays
-# nothing, jQuery's are off, the cube does not wait for its timer, and what an earlier episode had due is dropped.
+# nothing but the episode's end, jQuery's are off, the cube does not wait for its timer, and what an earlier episode
+# had due is dropped.
 START = """(() => {{
   Date.startAgain();
   if (window.jQuery) {{ jQuery.fx.off = true; }}
@@ -42,7 +43,7 @@ START = """(() => {{
     }};
     Raphael.el.animateWith = function (element, animation, ...how) {{ return this.animate(...how); }};
     window.inTime ??= setTimeout;
-    window.setTimeout = (act) => inTime(act);
+    window.setTimeout = (act, delay) => inTime(act, delay < 1e6 ? 0 : delay);
   }}
   core.EPISODE_MAX_TIME = 2147483647;
   if (!core.cover_div) {{ core.startEpisode(); }}
@@ -84,7 +85,16 @@ LOADING = """(() => {{
   }});
 }})()"""
 EPOCH_MS = 1_577_880_000_000  # 2020-01-01 12:00 UTC
-INSTRUCTION = "((query) => typeof query === 'string' ? query : query.utterance)(core.getUtterance())"
+# Where an instruction shows a picture, it names it as the element list does: by its colour or its classes.
+INSTRUCTION = """((query) => {
+  const pictures = [...document.querySelectorAll('#query :empty:is(.ui-icon, [style*=background-color])')];
+  pictures.forEach((picture) => {
+    picture.textContent = `[${picture.style.backgroundColor || picture.className}]`;
+  });
+  query = core.getUtterance();
+  pictures.forEach((picture) => { picture.textContent = ''; });
+  return typeof query === 'string' ? query : query.utterance;
+})()"""
 STATE = "({ done: WOB_DONE_GLOBAL, reward: WOB_RAW_REWARD_GLOBAL, reason: String(WOB_REWARD_REASON || '') })"
 
 # Pages that cannot be started again in place. The first ones bind their handlers once more at each start, so that

@@ -25,6 +25,15 @@ def scroll_to_end(observation: Observation) -> OracleScript:
     yield submit(observation)
 
 
+def enter_last_word(observation: Observation) -> OracleScript:
+    """Scroll the text area to its end, enter its last word, then Submit."""
+    text, field = find_all(observation, "textbox")
+    end = yield Scroll(0, ALL_THE_WAY, element=text.id)
+    last = find_all(end, "textbox")[0].value.split()[-1]
+    yield Fill(field.id, last.rstrip("."))
+    yield submit(observation)
+
+
 def sign_agreement(observation: Observation) -> OracleScript:
     """Scroll to the end, which unlocks the form, sign it and click the button that is named."""
     text, name = find_all(observation, "textbox")
@@ -52,6 +61,7 @@ def delete_file(observation: Observation) -> OracleScript:
 
 
 SCROLLING: dict[str, Callable[[Observation], OracleScript]] = {
+    "scroll-text": enter_last_word,
     "scroll-text-2": scroll_to_end,
     "sign-agreement": sign_agreement,
     "terminal": delete_file,

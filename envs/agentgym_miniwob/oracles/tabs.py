@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from agentgym.task import OracleScript
 
 MENU_DELAY_MS = 400  # a menu opens 300 ms after the pointer has come to rest on its item
+PLAYBACK = {"Prev", "Stop", "Play", "Next"}
+ICONS = {"disk": "Save", "seek-start": "Prev", "stop": "Stop", "play": "Play", "seek-end": "Next"}
+ICONS |= {"zoomin": "Zoom In", "zoomout": "Zoom Out"}
 
 
 def click_tab(observation: Observation) -> OracleScript:
@@ -68,12 +71,24 @@ def choose_in_menu(observation: Observation) -> OracleScript:
     yield Click(element=find(observation, last, "menuitem").id)
 
 
+def choose_in_button_menu(observation: Observation) -> OracleScript:
+    """Open the menu by its button and click the item of a label or an icon; those of a player are in a menu of it."""
+    label, icon = match(observation, r'Click the "Menu" button, .* item (?:labeled "(.*)"|with the \[(.*)\] icon)\.')
+    label = label or ICONS[icon.removeprefix("ui-icon ui-icon-")]
+    observation = yield Click(element=find(observation, "Menu", "button").id)
+    if label in PLAYBACK:
+        yield Hover(element=find(observation, "Playback", "menuitem").id)
+        observation = yield Wait(MENU_DELAY_MS)
+    yield Click(element=find(observation, label, "menuitem").id)
+
+
 TABS: dict[str, Callable[[Observation], OracleScript]] = {
     "click-collapsible": submit_expanded,
     "click-collapsible-2": click_link_in_tabs,
     "click-collapsible-2-nodelay": click_link_in_tabs,
     "click-collapsible-nodelay": submit_expanded,
     "click-menu": choose_in_menu,
+    "click-menu-2": choose_in_button_menu,
     "click-tab": click_tab,
     "click-tab-2": click_link_in_tabs,
     "click-tab-2-easy": click_link_in_tabs,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Generator
 from typing import TYPE_CHECKING, NamedTuple
 
-from agentgym.action import Action, Click, Drag, Fill, Press, Wait
+from agentgym.action import Action, Click, Drag, Fill, Hover, Press, Wait
 from agentgym.observation import Observation
 from agentgym_miniwob.oracles.clicking import find, find_all, match, quoted
 from agentgym_miniwob.oracles.forms import ordinal, submit
@@ -15,7 +15,7 @@ from agentgym_miniwob.oracles.forms import ordinal, submit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agentgym.observation import Element
+    from agentgym.observation import Box, Element
     from agentgym.task import OracleScript
 
 Part = Generator[Action, Observation, Observation]
@@ -23,6 +23,8 @@ Part = Generator[Action, Observation, Observation]
 
 MONTHS = list(calendar.month_name)  # "" at 0, January at 1
 SUGGESTION_MS = 500  # pages that think about suggestions take 300 ms
+HOUR = re.compile(r"\d+[ap]m")
+DAY_X = 90  # pixels: right of the hours, within a day's column
 WIDE = 5  # handles this many steps apart tell the scale well enough
 
 
@@ -150,6 +152,40 @@ def book_flight(observation: Observation) -> OracleScript:
     yield Click(element=books[figures.index(min(figures))].id)
 
 
+def create_event(observation: Observation) -> OracleScript:
+    """Drag over a free time that is long enough, and name the event.
+
+    A day is a column of hours, each with its label; events lie to the right of the labels.
+    """
+    length, unit, name, start, end = match(
+        observation, r'Create a ([\d.]+) (hour|min)s? event named "(.+)", between (\w+) and (\w+)\.'
+    )
+    halves = round(float(length) / (0.5 if unit == "hour" else 30))
+    texts = find_all(observation, "text")
+    hours = [text for text in texts if HOUR.fullmatch(text.name)]
+    events = [text.box for text in texts if not HOUR.fullmatch(text.name)]
+    names = [hour.name for hour in hours]
+    starts = range(2 * names.index(start.lower()), 2 * names.index(end.lower()) - halves + 1)
+    half = min(starts, key=lambda half: _covered(events, _line(hours, half), _line(hours, half + halves)))
+    observation = yield Hover(element=hours[half // 2].id)  # brings it into view
+    hours = [hour for hour in find_all(observation, "text") if HOUR.fullmatch(hour.name)]
+    top, bottom = _line(hours, half), _line(hours, half + halves)
+    observation = yield Drag(x=DAY_X, y=top + 6, to_x=DAY_X, to_y=bottom - 6)
+    yield Fill(find_all(observation, "textbox")[0].id, name)
+    yield Click(element=find(observation, "Create", "button").id)
+
+
+def _line(hours: list[Element], half: int) -> int:
+    """Return where a half hour of the day begins, in pixels."""
+    box = hours[half // 2].box
+    return box.y + half % 2 * box.height // 2
+
+
+def _covered(events: list[Box], top: int, bottom: int) -> int:
+    """Return how many of the pixels between two lines events cover."""
+    return sum(max(0, min(bottom, event.y + event.height) - max(top, event.y)) for event in events)
+
+
 def _month(observation: Observation) -> int:
     """Return the month that the open calendar shows."""
     return next(MONTHS.index(element.name) for element in find_all(observation, "text") if element.name in MONTHS)
@@ -162,6 +198,7 @@ WIDGETS: dict[str, Callable[[Observation], OracleScript]] = {
     "choose-date-easy": choose_date,
     "choose-date-medium": choose_date,
     "choose-date-nodelay": choose_date,
+    "daily-calendar": create_event,
     "form-sequence": slide_and_check,
     "use-autocomplete": autocomplete,
     "use-autocomplete-nodelay": autocomplete,
