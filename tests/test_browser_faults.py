@@ -26,8 +26,8 @@ from agentgym.errors import (
 from agentgym.observation import Observation
 from agentgym.task import Instance
 from agentgym.world import Step
+from agentgym_browser import browser as browser_module
 from agentgym_browser import chromium, inputs
-from agentgym_browser import world as world_module
 from agentgym_browser.world import BrowserWorld
 from tests.browser_page import PageTask, act, open_page
 
@@ -75,8 +75,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def browser_of(world: BrowserWorld) -> psutil.Process:
-    assert world.browser_pid is not None
-    children: list[psutil.Process] = psutil.Process(world.browser_pid).children()
+    children: list[psutil.Process] = psutil.Process(world.browser_pids[0]).children()
     (browser,) = [child for child in children if "--type=" not in " ".join(child.cmdline())]
     return browser
 
@@ -84,8 +83,7 @@ def browser_of(world: BrowserWorld) -> psutil.Process:
 def kill_browser(world: BrowserWorld) -> None:
     browser = browser_of(world)
     browser.kill()
-    assert world.browser_pid is not None
-    psutil.Process(world.browser_pid).wait(BOUND_S)
+    psutil.Process(world.browser_pids[0]).wait(BOUND_S)
 
 
 def crash_renderer(world: BrowserWorld, *, slot: int) -> None:
@@ -107,6 +105,16 @@ class TestBrowserKilled:
         healed = world.reset({0: Instance(CALM, 0), 1: Instance(CALM, 1)})
         assert all(isinstance(answer, Observation) for answer in healed.values())
         act(world, Click(element=1), slot=1)
+
+    def test_sessions_of_another_browser_go_on(self) -> None:
+        with BrowserWorld(num_slots=2, browsers=2) as world:
+            world.reset({0: Instance(CALM, 0), 1: Instance(CALM, 1)})
+            kill_browser(world)
+            answers = world.step({0: Wait(ms=0), 1: Click(element=1)})
+            assert isinstance(answers[0], WorldCrashedError)
+            assert isinstance(answers[1], Step)
+            assert isinstance(world.reset({0: Instance(CALM, 0)})[0], Observation)
+            assert len(world.browser_pids) == 2
 
     def test_in_the_middle_of_a_step_it_is_the_same(self, world: BrowserWorld) -> None:
         killer = threading.Timer(0.2, kill_browser, [world])
@@ -230,7 +238,7 @@ class TestNoBrowser:
             assert not list(folders.iterdir())
 
     def test_a_program_that_never_answers_is_given_up(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        monkeypatch.setattr(world_module, "START_TIMEOUT_S", 0.5)
+        monkeypatch.setattr(browser_module, "START_TIMEOUT_S", 0.5)
         silent = tmp_path / "silent"
         silent.write_text('#!/bin/sh\n[ "$1" = --version ] && exec echo silent 1.0\nexec sleep 600\n')
         silent.chmod(0o755)

@@ -291,6 +291,12 @@ class TestObservations:
         assert "\n" not in button.line
         button.line.encode()
 
+    @pytest.mark.parametrize("action", [Click(element=1), Press("Enter")])
+    def test_what_a_page_does_with_its_next_frame_is_seen(self, world: World, action: Action) -> None:
+        body = "<button autofocus onclick='requestAnimationFrame(() => { this.textContent = \"drawn\" })'>new</button>"
+        open_page(world, PageTask(body))
+        assert act(world, action).elements[0].name == "drawn"
+
     def test_a_long_text_is_told_up_to_its_end_once_it_is_scrolled_there(self, world: World) -> None:
         text = " ".join(f"word{n}" for n in range(MAX_NAME))
         observation = open_page(world, PageTask(f"<textarea>{text}</textarea>"))

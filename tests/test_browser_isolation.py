@@ -111,8 +111,8 @@ def pages_of(world: World) -> list[str]:
     from agentgym_browser.world import BrowserWorld
 
     assert isinstance(world, BrowserWorld)
-    assert world._connection is not None
-    targets = world._run(world._connection.call("Target.getTargets"))["targetInfos"]
+    connection = world._run(world._browsers[0].connection())
+    targets = world._run(connection.call("Target.getTargets"))["targetInfos"]
     return [target["url"] for target in targets if target["type"] == "page" and target["url"] != "about:blank"]
 
 

@@ -37,24 +37,28 @@ FLAGS = (
     "--disable-background-timer-throttling",
     "--disable-backgrounding-occluded-windows",
     "--disable-breakpad",
+    "--disable-checker-imaging",  # a picture is in the first frame after it has come
     "--disable-client-side-phishing-detection",
     "--disable-component-update",
     "--disable-default-apps",
     "--disable-dev-shm-usage",  # containers often have 64 MB of it, and pages then crash
     "--disable-extensions",
-    "--disable-features=Translate,MediaRouter,OptimizationHints,AutofillServerCommunication",
+    "--disable-features=Translate,MediaRouter,OptimizationHints,AutofillServerCommunication,DeferRendererTasksAfterInput",
     "--disable-gpu",
     "--disable-hang-monitor",
     "--disable-ipc-flooding-protection",
     "--disable-popup-blocking",
     "--disable-renderer-backgrounding",
     "--disable-sync",
+    "--disable-threaded-animation",  # what the compositor does by itself leaves a frame unanswered
+    "--enable-begin-frame-control",  # frames when we ask for them, not 60 a second (see `page.Page.draw`)
     "--font-render-hinting=none",
     "--force-color-profile=srgb",
     "--hide-scrollbars",
     "--metrics-recording-only",
     "--mute-audio",
     "--password-store=basic",
+    "--run-all-compositor-stages-before-draw",
     "--use-mock-keychain",
 )
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from agentgym.errors import SessionCrashedError, SessionTimeoutError, WorldCrashedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from agentgym.errors import InfrastructureError
 
@@ -45,9 +45,12 @@ class Connection(asyncio.Protocol):
         self._pending: dict[int, _Call] = {}
         self._handlers: dict[str, Callable[[str, Event], None]] = {}
         self._buffer = bytearray()
+        self._unsent: list[bytes] = []
         self._writer: asyncio.WriteTransport | None = None
         self._reader: asyncio.ReadTransport | None = None
         self.closed = False
+        self.drawing = asyncio.Lock()
+        """Held while a frame is drawn: a second one meanwhile, of whichever page, ends the browser."""
 
     @classmethod
     async def connect(cls, read_fd: int, write_fd: int) -> Connection:
@@ -81,7 +84,9 @@ class Connection(asyncio.Protocol):
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._pending[self._next_id] = _Call(session_id, future)
         self._next_id += 1
-        self._writer.write(json.dumps(message).encode() + b"\0")
+        if not self._unsent:  # what is sent in the same turn of the event loop leaves in one write
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent.append(json.dumps(message).encode() + b"\0")
         return future
 
     async def call(
@@ -103,6 +108,7 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Close both ends of the pipe; pending calls fail."""
+        self._flush()
         for transport in (self._writer, self._reader):
             if transport is not None:
                 transport.close()
@@ -130,6 +136,11 @@ class Connection(asyncio.Protocol):
         for number in [number for number, call in self._pending.items() if call.session_id == session_id]:
             self._pending.pop(number).fail(SessionCrashedError("The page crashed while a call was waiting."))
 
+    def _flush(self) -> None:
+        if self._writer is not None and not self.closed:
+            self._writer.write(b"".join(self._unsent))
+        self._unsent.clear()
+
     def _dispatch(self, message: dict[str, Any]) -> None:
         if "id" in message:
             call = self._pending.pop(message["id"], None)
@@ -145,12 +156,12 @@ class Connection(asyncio.Protocol):
             handler(message["method"], message.get("params", {}))
 
 
-async def within(future: asyncio.Future[Result], timeout_s: float, what: str) -> Result:
-    """Wait for a future.
+async def within(work: Awaitable[Result], timeout_s: float, what: str) -> Result:
+    """Wait for a future or coroutine.
 
     Raises:
         SessionTimeoutError: it was not done in time.
     """
     with contextlib.suppress(TimeoutError):
-        return await asyncio.wait_for(future, timeout_s)
+        return await asyncio.wait_for(work, timeout_s)
     raise SessionTimeoutError(f"{what}: no answer in {timeout_s:g} s.")

@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentgym.action import Action, Click, Done, Drag, Fill, Hover, Press, Scroll, Select, Type, Wait
-from agentgym.errors import ActionError
+from agentgym.errors import ActionError, SessionTimeoutError
 from agentgym_browser.devtools import within
 from agentgym_browser.keyboard import chord, typing
 from agentgym_browser.page import PAGE_TIMEOUT_S
@@ -19,6 +19,7 @@ from agentgym_browser.page import PAGE_TIMEOUT_S
 if TYPE_CHECKING:
     from agentgym_browser.page import Page
 
+FRAME_WAIT_S = 0.005  # input that is not taken so long after a frame waits for another one
 DRAG_STEPS = 5  # pointer moves on the way of a drag: libraries want more than one
 BUTTON_BITS = {"left": 1, "right": 2, "middle": 4}
 
@@ -142,7 +143,21 @@ async def _click(page: Page, point: Point, action: Click) -> None:
 async def _mouse(page: Page, events: list[dict[str, Any]]) -> None:
     page.pointed = True
     sent = [page.send("Input.dispatchMouseEvent", event) for event in events]
-    await within(asyncio.gather(*sent), PAGE_TIMEOUT_S, "mouse input")
+    taken = asyncio.gather(*sent)
+    if events[-1]["type"] in {"mousePressed", "mouseReleased"}:  # takes the moves before it along
+        await within(taken, PAGE_TIMEOUT_S, "mouse input")
+    else:
+        await _draw_until_taken(page, taken)
+
+
+async def _draw_until_taken(page: Page, taken: asyncio.Future[Any]) -> None:
+    """Draw frames until the page has taken its input: moves and wheel turns wait for one each."""
+    for _ in range(round(PAGE_TIMEOUT_S / FRAME_WAIT_S)):
+        await page.draw()
+        if (await asyncio.wait([taken], timeout=FRAME_WAIT_S))[0]:
+            await taken
+            return
+    raise SessionTimeoutError(f"mouse input: not taken in {PAGE_TIMEOUT_S:g} s.")
 
 
 async def _keys(page: Page, events: list[dict[str, Any]]) -> None:
@@ -159,7 +174,7 @@ async def _scroll(page: Page, action: Scroll) -> None:
         point = await _target(page, action.element, action.x, action.y)
     wheel = {"type": "mouseWheel", "x": point.x, "y": point.y, "deltaX": action.dx, "deltaY": action.dy}
     await _mouse(page, [_move(point), wheel])
-    await page.observer("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    await page.draw()  # scrolls by the wheel are taken with a frame, and shown with the one after
 
 
 async def _fill(page: Page, action: Fill) -> None:

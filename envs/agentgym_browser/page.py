@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from agentgym.errors import SessionCrashedError, SessionTimeoutError
+from agentgym.errors import InfrastructureError, SessionCrashedError, SessionTimeoutError
 from agentgym_browser.devtools import within
 from agentgym_browser.network import Site
 
@@ -55,7 +55,8 @@ class Page:
         context = await connection.call("Target.createBrowserContext", {"disposeOnDetach": True})
         self._context_id = context["browserContextId"]
         target = await connection.call(
-            "Target.createTarget", {"url": "about:blank", "browserContextId": self._context_id}
+            "Target.createTarget",
+            {"url": "about:blank", "browserContextId": self._context_id, "enableBeginFrameControl": True},
         )
         self._target_id = target["targetId"]
         attached = await connection.call("Target.attachToTarget", {"targetId": self._target_id, "flatten": True})
@@ -149,17 +150,34 @@ class Page:
             await within(asyncio.ensure_future(self._idle.wait()), LOAD_TIMEOUT_S, "a navigation")
             await self.observer("agentgym.settle()")
 
+    async def draw(self, **options: Any) -> dict[str, Any]:
+        """Draw a frame: what waits for one (pointer moves, animation callbacks, pictures of the screen) happens now.
+
+        Raises:
+            SessionTimeoutError: the page did not draw in time; others draw again once it is closed.
+        """
+        await self._connection.drawing.acquire()
+        try:
+            frame = self.send("HeadlessExperimental.beginFrame", options)
+        except InfrastructureError:
+            self._connection.drawing.release()
+            raise
+        frame.add_done_callback(lambda _: self._connection.drawing.release())
+        return await within(asyncio.shield(frame), PAGE_TIMEOUT_S, "drawing")
+
     async def screenshot(self) -> NDArray[np.uint8]:
         """Return what is on screen, (height, width, 3) RGB."""
-        options = {"format": "png", "optimizeForSpeed": True}
-        answer = await self.call("Page.captureScreenshot", options, timeout_s=PAGE_TIMEOUT_S)
-        with Image.open(io.BytesIO(base64.b64decode(answer["data"]))) as image:
+        answer = await self.draw(screenshot={"format": "png", "optimizeForSpeed": True})
+        with Image.open(io.BytesIO(base64.b64decode(answer["screenshotData"]))) as image:
             return np.asarray(image.convert("RGB"))
 
     async def close(self) -> None:
         """Dispose of the context and all its pages; a hanging page does not hinder it."""
         self._connection.on_events(self._session_id, None)
-        await self._connection.call("Target.disposeBrowserContext", {"browserContextId": self._context_id})
+        try:
+            await self._connection.call("Target.disposeBrowserContext", {"browserContextId": self._context_id})
+        finally:
+            self._connection.give_up(self._session_id)
 
     def _check_alive(self) -> None:
         if self.crashed:

@@ -20,6 +20,9 @@ from agentgym_browser.page import Page
 from agentgym_browser.task import BrowserTask, Setup
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from agentgym.task import Instance
     from agentgym_browser.devtools import Connection
 
@@ -73,7 +76,8 @@ class Session:
             self._instruction = self._setup.instruction
             if task.instruction_script:
                 self._instruction = str(await page.evaluate(task.instruction_script))[:MAX_PROSE]
-            observation = await self._observe(page, task, error="")
+            screenshot = await self._draw(page)
+            observation = await self._observe(page, task, screenshot, error="")
         except InfrastructureError:
             await self.discard()
             raise
@@ -93,8 +97,9 @@ class Session:
         try:
             error = await perform(page, action)
             await page.settle()
+            screenshot = await self._draw(page)
             state, observation = await asyncio.gather(
-                page.evaluate(task.state_script), self._observe(page, task, error=error)
+                page.evaluate(task.state_script), self._observe(page, task, screenshot, error=error)
             )
         except InfrastructureError:
             await self.discard()
@@ -127,7 +132,16 @@ class Session:
         await self._page.resize(task.viewport)
         return self._page
 
-    async def _observe(self, page: Page, task: BrowserTask, *, error: str) -> Observation:
+    async def _draw(self, page: Page) -> NDArray[np.uint8] | None:
+        """Draw a frame, so that what a page does with the next one is done; return it where it is wanted."""
+        if self._screenshot:
+            return await page.screenshot()
+        await page.draw(noDisplayUpdates=True)
+        return None
+
+    async def _observe(
+        self, page: Page, task: BrowserTask, screenshot: NDArray[np.uint8] | None, *, error: str
+    ) -> Observation:
         raw = await page.observer(f"agentgym.observe({_quoted(task.hidden)})")
         return Observation(
             instruction=self._instruction,
@@ -135,7 +149,7 @@ class Session:
             url=str(raw["url"])[:MAX_PROSE],
             title=str(raw["title"]),
             error=error,
-            screenshot=await page.screenshot() if self._screenshot else None,
+            screenshot=screenshot,
         )
 
 

@@ -1,0 +1,90 @@
+"""One Chromium of a world: started when it is first needed, started again after it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from agentgym.errors import MissingDependencyError, SessionTimeoutError, WorldCrashedError
+from agentgym_browser.chromium import INSTALL, Chromium, browser_version, start_chromium
+from agentgym_browser.devtools import Connection
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agentgym_browser.devtools import Event
+
+START_TIMEOUT_S = 60.0  # a browser starts in a fraction of a second, on a crowded machine in several
+
+
+class Browser:
+    """A browser process with its connection; belongs to the event loop in which it is first asked for.
+
+    Args:
+        path: of a headless shell.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._process: Chromium | None = None
+        self._has_run = False  # whether it has answered before
+        self.open_connection: Connection | None = None
+        """The newest connection, or None."""
+        self._connecting = asyncio.Lock()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the keeper, or None where the browser is not running."""
+        return None if self._process is None else self._process.keeper.pid
+
+    async def connection(self) -> Connection:
+        """Start the browser if it is not running or has ended; callers that ask at once get the same connection.
+
+        Raises:
+            WorldCrashedError: it cannot be started again.
+            MissingDependencyError: what was found is no headless shell.
+        """
+        async with self._connecting:
+            if self.open_connection is None or self.open_connection.closed:
+                self.open_connection = await self._start()
+            return self.open_connection
+
+    async def stop(self) -> None:
+        """End the browser; may be called twice."""
+        if self.open_connection is not None:
+            self.open_connection.close()
+            await asyncio.sleep(0)  # lets the transports close their descriptors
+        self._stop_process()
+        self._connecting = asyncio.Lock()  # the next use may be in another event loop
+
+    async def _start(self) -> Connection:
+        self._stop_process()
+        self._process = start_chromium(self._path)
+        connection = await Connection.connect(self._process.read_fd, self._process.write_fd)
+        connection.on_events("", self._on_event)
+        try:
+            await connection.call("Target.setDiscoverTargets", {"discover": True}, timeout_s=START_TIMEOUT_S)
+        except (WorldCrashedError, SessionTimeoutError) as error:
+            connection.close()
+            self._stop_process()
+            if self._has_run:
+                raise WorldCrashedError(f"The browser could not be started again: {error}") from error
+            raise MissingDependencyError(
+                f"{self._path} does not answer as a Chromium headless shell does ({error}); "
+                f"asked for its version, it says {browser_version(self._path)[:200]!r}. {INSTALL}"
+            ) from error
+        self._has_run = True
+        return connection
+
+    def _on_event(self, method: str, event: Event) -> None:
+        """Close popups: a session is one page."""
+        if method == "Target.targetCreated" and event["targetInfo"].get("openerId") and self.open_connection:
+            self.open_connection.send("Target.closeTarget", {"targetId": event["targetInfo"]["targetId"]})
+
+    def _stop_process(self) -> None:
+        if self.open_connection is not None and not self.open_connection.closed:
+            self.open_connection.close()
+        self.open_connection = None
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
