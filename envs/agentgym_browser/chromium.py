@@ -43,7 +43,10 @@ FLAGS = (
     "--disable-default-apps",
     "--disable-dev-shm-usage",  # containers often have 64 MB of it, and pages then crash
     "--disable-extensions",
-    "--disable-features=Translate,MediaRouter,OptimizationHints,AutofillServerCommunication,DeferRendererTasksAfterInput",
+    # The last two do not go with frames on demand: tasks after input would wait for a frame, and a frame after a scroll
+    # that paints anew for what never comes (one of five turns of the wheel over a text area).
+    "--disable-features=Translate,MediaRouter,OptimizationHints,AutofillServerCommunication,"
+    "DeferRendererTasksAfterInput,RasterInducingScroll",
     "--disable-gpu",
     "--disable-hang-monitor",
     "--disable-ipc-flooding-protection",

@@ -1,4 +1,8 @@
-"""One page in a browser context of its own: navigation, scripts, events.
+"""One page in a browser context of its own: navigation, scripts, events, and its time.
+
+Time in a page is virtual: it stands still unless `pass_time` lets it pass, and then runs as fast as the page can. So
+the same actions lead to the same page, however busy the machine is, and waiting costs nothing. It stands still, too,
+while the page's own requests are answered. Workers have real time.
 
 Isolated: cookies, storage, cache, windows, downloads (none). Not isolated: the browser process; a page that crashes its
 renderer fails alone, one that crashes the browser fails all.
@@ -8,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,8 +33,18 @@ OBSERVER_WORLD = "agentgym"
 OBSERVER = Path(__file__).with_name("observe.js").read_text()
 PAGE_TIMEOUT_S = 5.0  # a page that does not answer for so long is given up
 LOAD_TIMEOUT_S = 20.0
+LOADING_MS = 100  # virtual time that passes while a page loads, at least
+LOADING_WAIT_S = 0.05  # a page that has not loaded so long after that needs more of it
+REQUEST_TIMEOUT_S = 1.0  # the page's time passes again once it has waited for its requests for so long
+STARVATION = 100  # tasks that are due at once after which a page's time passes nevertheless
+DETERMINISM = Path(__file__).with_name("determinism.js").read_text()
+EPOCH_MS = 1_577_880_000_000  # 2020-01-01 12:00 UTC: when every episode begins
 
 _GONE = ("context", "navigated", "destroyed", "frame")  # parts of DevTools' messages when a page was replaced
+
+
+class _DocumentReplacedError(SessionCrashedError):
+    """A script's document was replaced before it answered."""
 
 
 class Page:
@@ -43,6 +58,8 @@ class Page:
         self._observer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._loaded = asyncio.Event()
         self._idle = asyncio.Event()
+        self._passed: asyncio.Future[None] | None = None  # done once the time that is passing has passed
+        self._script = ""  # identifier of the script that new documents begin with
         self._viewport: tuple[int, int] | None = None
         self.site = Site()
         self.crashed = False
@@ -71,6 +88,7 @@ class Page:
             self.call("Page.addScriptToEvaluateOnNewDocument", observer),
             self.call("Emulation.setFocusEmulationEnabled", {"enabled": True}),
             self.call("Page.setDownloadBehavior", {"behavior": "deny"}),
+            self.call("Emulation.setVirtualTimePolicy", {"policy": "pause", "initialVirtualTime": EPOCH_MS / 1000}),
         )
         return self
 
@@ -96,24 +114,32 @@ class Page:
             await self.call("Emulation.setDeviceMetricsOverride", metrics)
             self._viewport = viewport
 
-    async def navigate(self, url: str, *, before: str = "") -> None:
-        """Open a URL and wait until it has loaded.
+    async def begin(self, seed: int, script: str) -> None:
+        """Let new documents begin with an episode's seed and clock, and with a task's own script."""
+        if self._script:
+            self.send("Page.removeScriptToEvaluateOnNewDocument", {"identifier": self._script})
+        source = f"{DETERMINISM}({seed}, {EPOCH_MS});\n{script}"
+        self._script = (await self.call("Page.addScriptToEvaluateOnNewDocument", {"source": source}))["identifier"]
 
-        Args:
-            url: the page.
-            before: JavaScript that runs in the page before its own; empty for none.
+    async def navigate(self, url: str) -> None:
+        """Open a URL and wait until it has loaded.
 
         Raises:
             SessionCrashedError: it cannot be loaded.
+            SessionTimeoutError: it does not load in time.
         """
-        script = await self.call("Page.addScriptToEvaluateOnNewDocument", {"source": before}) if before else None
         self._loaded.clear()
         answer = await self.call("Page.navigate", {"url": url}, timeout_s=LOAD_TIMEOUT_S)
         if "errorText" in answer:
             raise SessionCrashedError(f"{url} did not load: {answer['errorText']}.")
-        await within(asyncio.ensure_future(self._loaded.wait()), LOAD_TIMEOUT_S, f"loading {url}")
-        if script is not None:
-            await self.call("Page.removeScriptToEvaluateOnNewDocument", script)
+        await within(self._load(), LOAD_TIMEOUT_S, f"loading {url}")
+
+    async def _load(self) -> None:
+        """Let time pass until the page has loaded; it may stand between two requests with nothing that stops it."""
+        while not self._loaded.is_set():
+            await self._let_pass(LOADING_MS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._loaded.wait(), LOADING_WAIT_S)
 
     async def evaluate(self, expression: str) -> Any:
         """Evaluate JavaScript in the page's own world and return its JSON value.
@@ -121,7 +147,7 @@ class Page:
         Raises:
             SessionCrashedError: it threw; page and task do not fit together.
         """
-        return _value(await self.call("Runtime.evaluate", _evaluation(expression), timeout_s=PAGE_TIMEOUT_S))
+        return await self._answer(self._ask(expression))
 
     async def observer(self, expression: str) -> Any:
         """Evaluate JavaScript in the observer's isolated world, in whichever document is there in the end.
@@ -135,20 +161,46 @@ class Page:
             if remaining <= 0:
                 raise SessionTimeoutError(f"The page did not answer in {PAGE_TIMEOUT_S:g} s.")
             context = await within(asyncio.shield(self._observer), remaining, "the page's document")
-            try:
-                parameters = {**_evaluation(expression), "contextId": context}
-                return _value(await self.call("Runtime.evaluate", parameters, timeout_s=remaining))
-            except SessionCrashedError as error:
-                if self.crashed or not any(part in str(error).lower() for part in _GONE):
-                    raise
-                await asyncio.sleep(0.005)  # the document was replaced while it was asked; its successor is loading
+            with contextlib.suppress(_DocumentReplacedError):
+                return await self._answer(self._ask(expression, context=context), timeout_s=remaining)
+            await asyncio.sleep(0.005)  # its successor is loading
 
-    async def settle(self) -> None:
-        """Wait for what an action has set off: its handlers, timers that are due, a navigation."""
-        await self.observer("agentgym.settle()")
+    async def look(self, observation: str, value: str) -> tuple[Any, Any]:
+        """Evaluate an expression in the observer's world and one in the page's own, at the same moment.
+
+        Raises:
+            SessionCrashedError: one of them threw.
+            SessionTimeoutError: no document answered in time.
+        """
+        if self._observer.done():
+            seen = self._ask(observation, context=self._observer.result())
+            read = self._ask(value)
+            with contextlib.suppress(_DocumentReplacedError):
+                return await self._answer(seen), await self._answer(read)
+        return await self.observer(observation), await self.evaluate(value)
+
+    async def pass_time(self, ms: int) -> None:
+        """Let the page do what it would in so many milliseconds, after a navigation that is under way.
+
+        Raises:
+            SessionTimeoutError: it has not done with it in time.
+        """
+        await self._let_pass(ms)
         if not self._idle.is_set():
             await within(asyncio.ensure_future(self._idle.wait()), LOAD_TIMEOUT_S, "a navigation")
-            await self.observer("agentgym.settle()")
+            await self._let_pass(ms)
+
+    async def _let_pass(self, ms: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._passed = loop.create_future()
+        policy = {"budget": max(1, ms), "maxVirtualTimeTaskStarvationCount": STARVATION}
+        set_policy = "Emulation.setVirtualTimePolicy"
+        self.send(set_policy, {"policy": "pauseIfNetworkFetchesPending", **policy})
+        hurry = loop.call_later(REQUEST_TIMEOUT_S, self.send, set_policy, {"policy": "advance", **policy})
+        try:
+            await within(self._passed, PAGE_TIMEOUT_S, "the page's own work")
+        finally:
+            hurry.cancel()
 
     async def draw(self, **options: Any) -> dict[str, Any]:
         """Draw a frame: what waits for one (pointer moves, animation callbacks, pictures of the screen) happens now.
@@ -179,6 +231,31 @@ class Page:
         finally:
             self._connection.give_up(self._session_id)
 
+    def _ask(self, expression: str, *, context: int | None = None) -> asyncio.Future[dict[str, Any]]:
+        """Send JavaScript, to the page's own world where there is no other context."""
+        parameters = {"expression": expression, "returnByValue": True, "awaitPromise": True}
+        return self.send("Runtime.evaluate", parameters if context is None else {**parameters, "contextId": context})
+
+    async def _answer(self, asked: asyncio.Future[dict[str, Any]], *, timeout_s: float = PAGE_TIMEOUT_S) -> Any:
+        """Return the JSON value that JavaScript came to.
+
+        Raises:
+            SessionCrashedError: it threw.
+            _DocumentReplacedError: its document is no longer there.
+            SessionTimeoutError: no answer in time.
+        """
+        try:
+            answer = await within(asked, timeout_s, "a script in the page")
+        except SessionCrashedError as error:
+            if self.crashed or not any(part in str(error).lower() for part in _GONE):
+                raise
+            raise _DocumentReplacedError(str(error)) from error
+        if "exceptionDetails" in answer:
+            details = answer["exceptionDetails"]
+            text = details.get("exception", {}).get("description") or details.get("text", "")
+            raise SessionCrashedError(f"A script failed in the page: {text[:300]}")
+        return answer["result"].get("value")
+
     def _check_alive(self) -> None:
         if self.crashed:
             raise SessionCrashedError("The page has crashed; reset the session.")
@@ -193,6 +270,8 @@ class Page:
                 self._set_observer(context["id"])
         elif method == "Runtime.executionContextsCleared":
             self._set_observer(None)
+        elif method == "Emulation.virtualTimeBudgetExpired":
+            self._on_time_passed()
         elif method == "Page.loadEventFired":
             self._loaded.set()
         elif method == "Page.frameStartedLoading" and event["frameId"] == self._target_id:
@@ -202,23 +281,21 @@ class Page:
         elif method == "Page.javascriptDialogOpening":
             self.send("Page.handleJavaScriptDialog", {"accept": False})
         elif method == "Inspector.targetCrashed":
-            self.crashed = True
-            self._connection.give_up(self._session_id)
+            self._on_crash()
+
+    def _on_time_passed(self) -> None:
+        if self._passed is not None and not self._passed.done():
+            self._passed.set_result(None)
+
+    def _on_crash(self) -> None:
+        self.crashed = True
+        self._connection.give_up(self._session_id)
+        if self._passed is not None and not self._passed.done():
+            self._passed.set_exception(SessionCrashedError("The page crashed while its time passed."))
+            self._passed.exception()  # mark as seen: nobody may be waiting
 
     def _set_observer(self, context: int | None) -> None:
         if self._observer.done():
             self._observer = asyncio.get_running_loop().create_future()
         if context is not None:
             self._observer.set_result(context)
-
-
-def _evaluation(expression: str) -> dict[str, Any]:
-    return {"expression": expression, "returnByValue": True, "awaitPromise": True, "userGesture": False}
-
-
-def _value(answer: dict[str, Any]) -> Any:
-    if "exceptionDetails" in answer:
-        details = answer["exceptionDetails"]
-        text = details.get("exception", {}).get("description") or details.get("text", "")
-        raise SessionCrashedError(f"A script failed in the page: {text[:300]}")
-    return answer["result"].get("value")

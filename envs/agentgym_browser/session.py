@@ -7,15 +7,15 @@ failed session throws its page away.
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agentgym.action import MAX_ELEMENT, Action, Done
+from agentgym.action import MAX_ELEMENT, Action, Done, Wait
 from agentgym.episode import Score
 from agentgym.errors import InfrastructureError, SessionCrashedError, SessionStateError
 from agentgym.observation import MAX_PROSE, Box, Element, Observation
 from agentgym.world import Step
-from agentgym_browser.inputs import perform, take_pointer_away
+from agentgym_browser.inputs import Point, perform, take_pointer_away
 from agentgym_browser.page import Page
 from agentgym_browser.task import BrowserTask, Setup
 
@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 
     from agentgym.task import Instance
     from agentgym_browser.devtools import Connection
+
+
+class _Seen(NamedTuple):
+    """What a page was read to be."""
+
+    elements: dict[str, Any]
+    """As observe.js tells them."""
+    value: Any
+    """Of the expression that was asked for."""
+    screenshot: NDArray[np.uint8] | None
 
 
 class Session:
@@ -38,6 +48,7 @@ class Session:
         self._clean = False  # whether all that the open page's browser context has seen stores nothing
         self._task: BrowserTask | None = None  # the task of the running episode
         self._setup = Setup()
+        self._points: dict[int, Point] = {}  # where to point at the elements of the newest observation
         self._instruction = ""
 
     @property
@@ -66,18 +77,16 @@ class Session:
             self._setup = task.prepare(instance.seed)
             if self._loaded is not task:
                 page.site = task.site(self._setup)
-                await page.navigate(task.url, before=task.load_script(instance.seed))
+                await page.begin(instance.seed, task.load_script(instance.seed))
+                await page.navigate(task.url)
             self._loaded = task if task.reusable else None
             start = task.start_script(instance.seed)
             if start:
                 await page.evaluate(start)
-            await page.settle()
-            await page.observer("agentgym.reset()")
-            self._instruction = self._setup.instruction
-            if task.instruction_script:
-                self._instruction = str(await page.evaluate(task.instruction_script))[:MAX_PROSE]
-            screenshot = await self._draw(page)
-            observation = await self._observe(page, task, screenshot, error="")
+            await page.pass_time(task.pace_ms)
+            seen = await self._look(page, task, task.instruction_script or "null", first="agentgym.reset()")
+            self._instruction = str(seen.value)[:MAX_PROSE] if task.instruction_script else self._setup.instruction
+            observation = self._observation(seen, error="")
         except InfrastructureError:
             await self.discard()
             raise
@@ -95,17 +104,15 @@ class Session:
         if page is None or task is None:
             raise SessionStateError("step before reset: this session has no running episode; call reset first.")
         try:
-            error = await perform(page, action)
-            await page.settle()
-            screenshot = await self._draw(page)
-            state, observation = await asyncio.gather(
-                page.evaluate(task.state_script), self._observe(page, task, screenshot, error=error)
-            )
+            error = await perform(page, action, self._points)
+            await page.pass_time(task.pace_ms + (action.ms if isinstance(action, Wait) else 0))
+            seen = await self._look(page, task, task.state_script)
         except InfrastructureError:
             await self.discard()
             raise
+        observation = self._observation(seen, error=error)
         answer = action.answer if isinstance(action, Done) else None
-        score = task.score(state, self._setup.goal, answer)
+        score = task.score(seen.value, self._setup.goal, answer)
         if score is None and answer is not None:
             score = Score(0.0, "the agent said that it was done, but the task was not")
         if score is not None:
@@ -132,37 +139,46 @@ class Session:
         await self._page.resize(task.viewport)
         return self._page
 
+    async def _look(self, page: Page, task: BrowserTask, value: str, *, first: str = "0") -> _Seen:
+        """Read the page, and the value of an expression in it.
+
+        Where its pages do something with frames, one is drawn before, so that it is done; else one only for a picture.
+        """
+        screenshot = None
+        if not task.still:
+            await page.observer("agentgym.finishAnimations()")
+            screenshot = await self._draw(page)
+        observed = f"{first}, agentgym.observe({json.dumps(task.hidden)})"
+        raw, answer = await page.look(observed, value)
+        if task.still and self._screenshot:
+            screenshot = await page.screenshot()
+        return _Seen(raw, answer, screenshot)
+
     async def _draw(self, page: Page) -> NDArray[np.uint8] | None:
-        """Draw a frame, so that what a page does with the next one is done; return it where it is wanted."""
         if self._screenshot:
             return await page.screenshot()
         await page.draw(noDisplayUpdates=True)
         return None
 
-    async def _observe(
-        self, page: Page, task: BrowserTask, screenshot: NDArray[np.uint8] | None, *, error: str
-    ) -> Observation:
-        raw = await page.observer(f"agentgym.observe({_quoted(task.hidden)})")
+    def _observation(self, seen: _Seen, *, error: str) -> Observation:
+        raw = seen.elements
+        self._points = {row[0]: Point(*row[6]) for row in raw["elements"] if row[6]}
         return Observation(
             instruction=self._instruction,
             elements=tuple(_element(each) for each in raw["elements"] if each[0] <= MAX_ELEMENT),
             url=str(raw["url"])[:MAX_PROSE],
             title=str(raw["title"]),
             error=error,
-            screenshot=screenshot,
+            screenshot=seen.screenshot,
         )
 
 
 def _element(raw: list[Any]) -> Element:
     """Read one row of observe.js."""
-    identity, role, name, value, states, box = raw
+    identity, role, name, value, states, box, _ = raw
     return Element(identity, role, _text(name), _text(value), tuple(states), Box(*box))
 
 
 def _text(text: str) -> str:
     """Replace halves of surrogate pairs, which a cut may leave and no encoding takes."""
     return text.encode("utf-8", "replace").decode()
-
-
-def _quoted(selector: str) -> str:
-    return "'" + selector.replace("\\", "\\\\").replace("'", "\\'") + "'"
