@@ -316,7 +316,7 @@ def _plain_integers(action: Action) -> None:
     """Turn integers of other types, such as NumPy's ids from an observation, into Python's own."""
     for field in dataclasses.fields(action):
         value = getattr(action, field.name)
-        if isinstance(value, SupportsIndex) and not isinstance(value, int):
+        if not isinstance(value, (int, str, type(None))) and isinstance(value, SupportsIndex):
             object.__setattr__(action, field.name, operator.index(value))
 
 

@@ -45,7 +45,7 @@ FLAGS = (
     "--disable-extensions",
     # The last two do not go with frames on demand: tasks after input would wait for a frame, and a frame after a scroll
     # that paints anew for what never comes (one of five turns of the wheel over a text area).
-    "--disable-features=Translate,MediaRouter,OptimizationHints,AutofillServerCommunication,"
+    "--disable-features=Translate,MediaRouter,OptimizationHints,AutofillServerCommunication,"  # noqa: ISC004 (one switch)
     "DeferRendererTasksAfterInput,RasterInducingScroll",
     "--disable-gpu",
     "--disable-hang-monitor",

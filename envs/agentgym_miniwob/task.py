@@ -48,8 +48,9 @@ START = """(() => {{
   core.EPISODE_MAX_TIME = 2147483647;
   if (!core.cover_div) {{ core.startEpisode(); }}
   core.endEpisode(0);
-  window.firstTimer ??= setTimeout(() => 0);  // those from before it are the page's own
-  for (let timer = setTimeout(() => 0); timer >= firstTimer; timer--) {{ clearTimeout(timer); }}
+  const timer = setTimeout(() => 0);
+  window.firstTimer ??= timer;  // those from before it are the page's own
+  while (firstTimer <= timer) {{ clearTimeout(firstTimer++); }}
   window.scrollTo(0, 0);
   if (document.activeElement) {{ document.activeElement.blur(); }}
   core.setDataMode && core.setDataMode('{mode}');

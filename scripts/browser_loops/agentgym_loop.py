@@ -14,26 +14,32 @@ if TYPE_CHECKING:
     import argparse
 
 
+CONTROLS = frozenset({"button", "textbox", "checkbox"})
+
+
 class AgentGym:
-    """One vector environment."""
+    """One vector environment; the call after an episode's end resets its slot, and is no step of it."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.envs = options.envs
-        self.resets = 0
+        self.resets = self.steps = 0
         self._rng = random.Random(options.seed)  # noqa: S311 (clicks, not secrets)
         tasks = [f"miniwob/{name}" for name in measure.TASKS]
         self._env = agentgym.make_vec(tasks, num_envs=self.envs, screenshot=options.screenshot)
         self._env.reset(seed=options.seed)
         self.resets += self.envs
+        self._ended = 0
 
     def step(self) -> None:
-        """Click on a random element of each page."""
-        actions = [
-            Click(element=self._rng.choice(each.elements).id) if each.elements else Click(x=1, y=1)
-            for each in self._env.observations
-        ]
+        """Click on a random control of each page."""
+        actions = []
+        for observation in self._env.observations:
+            controls = [each.id for each in observation.elements if each.role in CONTROLS]
+            actions.append(Click(element=self._rng.choice(controls)) if controls else Click(x=1, y=1))
         _, _, terminated, truncated, _ = self._env.step(actions)
-        self.resets += int((terminated | truncated).sum())
+        self.steps += self.envs - self._ended
+        self.resets += self._ended
+        self._ended = int((terminated | truncated).sum())
 
     def close(self) -> None:
         """End the browser."""

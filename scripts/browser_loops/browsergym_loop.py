@@ -26,7 +26,7 @@ class BrowserGym:
         delays = {"pre_observation_delay": 0.0, "slow_mo": 0} if options.no_delays else {}
         self._rng = random.Random(options.seed)  # noqa: S311 (clicks, not secrets)
         self._env = gymnasium.make(f"browsergym/miniwob.{task}", disable_env_checker=True, **delays)
-        self.resets = 0
+        self.resets = self.steps = 0
         self._seed = 1000 * options.seed
         self._reset()
 
@@ -36,6 +36,7 @@ class BrowserGym:
         clickable = [bid for bid, each in properties.items() if each["clickable"] and each["visibility"] > 0.5]
         action = f"click({self._rng.choice(clickable)!r})" if clickable else "noop()"
         self._observation, _, terminated, truncated, _ = self._env.step(action)
+        self.steps += 1
         if terminated or truncated:
             self._reset()
 

@@ -1,8 +1,8 @@
 """The floor: the bare DevTools loop that does the same work, without worlds, types or error handling.
 
-Two browsers with half of the pages each, frames by BeginFrameControl. A step sends each message to all pages at once:
-find the element, click, wait for what it has set off, draw, read state and elements. Blocking
-pipes, and nothing is checked: a page that fails ends the program.
+Two browsers with half of the pages each, frames by BeginFrameControl, virtual time. A step sends each message to all
+pages at once: click, let time pass, read state and elements, draw where a screenshot is wanted. Blocking pipes, and
+nothing is checked: a page that fails ends the program.
 """
 
 from __future__ import annotations
@@ -36,10 +36,13 @@ FLAGS = (
     "--disable-checker-imaging", "--disable-features=DeferRendererTasksAfterInput,RasterInducingScroll",
 )  # fmt: skip
 OBSERVER = Path(agentgym_browser.__file__).with_name("observe.js").read_text()
+PACE_MS = 500
 START = """(() => {{ core.EPISODE_MAX_TIME = 2147483647; if (!core.cover_div) core.startEpisode(); core.endEpisode(0);
   Math.seedrandom({seed}); core.startEpisodeReal(); }})()"""
 READY = "new Promise((done) => document.readyState === 'complete' ? done() : addEventListener('load', () => done()))"
 STATE = "[WOB_DONE_GLOBAL, WOB_RAW_REWARD_GLOBAL]"
+CONTROLS = frozenset({"button", "textbox", "checkbox"})
+INSTRUCTION = "core.getUtterance()"
 OBSERVE = "agentgym.observe('#reward-display, #sync-task-cover, #click-canvas, #query')"
 
 
@@ -58,13 +61,13 @@ class Browser:
         self._buffer = b""
         self._next = 0
         self._contexts: dict[str, int] = {}
+        self._passed: set[str] = set()
         self._screenshot = options.screenshot
         self._rng = random.Random(options.seed)  # noqa: S311 (clicks, not secrets)
-        self.resets = 0
+        self.resets = self.steps = 0
         self._pages = [self._open(task) for task in tasks]
         self._elements: dict[str, list[Any]] = {}
         self._restart(self._pages)
-        self._observe(self._pages)
 
     def _call(self, messages: list[tuple[str, str, dict[str, Any]]]) -> list[dict[str, Any]]:
         """Send (session, method, params) at once and return the results in order."""
@@ -81,13 +84,28 @@ class Browser:
             *whole, self._buffer = (self._buffer + chunk).split(b"\0")
             for each in whole:
                 message = json.loads(each)
-                if "id" in message:
-                    if "error" in message:
-                        raise RuntimeError(message)
+                if "id" not in message:
+                    self._on_event(message)
+                elif "error" in message:
+                    raise RuntimeError(message)
+                else:
                     results[message["id"]] = message["result"]
-                elif message["params"].get("context", {}).get("name") == "floor":
-                    self._contexts[message["sessionId"]] = message["params"]["context"]["id"]
         return [results[first + index] for index in range(len(messages))]
+
+    def _on_event(self, message: dict[str, Any]) -> None:
+        if message["method"] == "Emulation.virtualTimeBudgetExpired":
+            self._passed.add(message["sessionId"])
+        elif message["params"].get("context", {}).get("name") == "floor":
+            self._contexts[message["sessionId"]] = message["params"]["context"]["id"]
+
+    def _pass_time(self, pages: list[str]) -> None:
+        policy = {"policy": "pauseIfNetworkFetchesPending", "budget": PACE_MS}
+        self._passed.clear()
+        self._call([(page, "Emulation.setVirtualTimePolicy", policy) for page in pages])
+        while not self._passed.issuperset(pages):
+            *whole, self._buffer = (self._buffer + os.read(self._read, 1 << 20)).split(b"\0")
+            for each in whole:
+                self._on_event(json.loads(each))
 
     def _open(self, task: str) -> str:
         context = self._call([("", "Target.createBrowserContext", {})])[0]["browserContextId"]
@@ -106,71 +124,57 @@ class Browser:
         )
         self._call([(page, "Page.navigate", {"url": url})])  # which would swallow commands that are under way
         self._call([(page, "Runtime.evaluate", {"expression": READY, "awaitPromise": True})])
+        self._call([(page, "Emulation.setVirtualTimePolicy", {"policy": "pause"})])
         return page
 
-    def _evaluate(self, pages: list[str], scripts: list[str], *, own: bool) -> list[Any]:
-        messages = [
-            (
-                page,
-                "Runtime.evaluate",
-                {"expression": script, "returnByValue": True, "awaitPromise": True}
-                | ({} if own else {"contextId": self._contexts[page]}),
-            )
-            for page, script in zip(pages, scripts, strict=True)
-        ]
-        return [each["result"].get("value") for each in self._call(messages)]
-
     def _restart(self, pages: list[str]) -> None:
-        self._evaluate(pages, [START.format(seed=self._rng.randrange(10**6)) for _ in pages], own=True)
-        self._evaluate(pages, ["agentgym.reset()"] * len(pages), own=False)
+        starts = {page: START.format(seed=self._rng.randrange(10**6)) for page in pages}
+        self._call([(page, "Runtime.evaluate", {"expression": start}) for page, start in starts.items()])
+        self._observe(pages, f"agentgym.reset(), {OBSERVE}", INSTRUCTION)
         self.resets += len(pages)
 
-    def _observe(self, pages: list[str]) -> list[str]:
-        """Read pages; return those whose episode has ended."""
+    def _observe(self, pages: list[str], observe: str, value: str) -> list[Any]:
+        """Read pages; return the value of an expression in each."""
+        self._pass_time(pages)
         expression = {"returnByValue": True, "awaitPromise": True}
-        self._evaluate(pages, ["agentgym.settle()"] * len(pages), own=False)
-        self._draw(pages)
         messages = []
         for page in pages:
-            seen = {**expression, "expression": OBSERVE, "contextId": self._contexts[page]}
-            messages += [
-                (page, "Runtime.evaluate", seen),
-                (page, "Runtime.evaluate", {**expression, "expression": STATE}),
-            ]
+            seen = {**expression, "expression": observe, "contextId": self._contexts[page]}
+            read = {**expression, "expression": value}
+            messages += [(page, "Runtime.evaluate", seen), (page, "Runtime.evaluate", read)]
         answers = [each["result"]["value"] for each in self._call(messages)]
         self._elements |= {page: seen["elements"] for page, seen in zip(pages, answers[::2], strict=True)}
-        return [page for page, (done, _) in zip(pages, answers[1::2], strict=True) if done]
+        if self._screenshot:
+            self._draw(pages)
+        return answers[1::2]
 
     def _draw(self, pages: list[str]) -> None:
         """Draw a frame of each page, one after the other: a browser draws one at a time."""
         picture = {"screenshot": {"format": "png", "optimizeForSpeed": True}}
         for page in pages:
-            options = picture if self._screenshot else {"noDisplayUpdates": True}
-            answer = self._call([(page, "HeadlessExperimental.beginFrame", options)])
-            if self._screenshot:
-                with Image.open(io.BytesIO(base64.b64decode(answer[0]["screenshotData"]))) as image:
-                    np.asarray(image.convert("RGB"))
+            answer = self._call([(page, "HeadlessExperimental.beginFrame", picture)])[0]
+            with Image.open(io.BytesIO(base64.b64decode(answer["screenshotData"]))) as image:
+                np.asarray(image.convert("RGB"))
 
     def step(self) -> None:
-        """Click on a random element of each page, start again what has ended, observe."""
-        pages = [page for page in self._pages if self._elements[page]]
-        chosen = [self._rng.choice(self._elements[page])[0] for page in pages]
-        found = self._evaluate(pages, [f"agentgym.locate({each})" for each in chosen], own=False)
+        """Click on a random control of each page, observe, start again what has ended."""
         mouse, messages = "Input.dispatchMouseEvent", []
-        for page, place in zip(pages, found, strict=True):
-            if "x" in place:
-                at = {"x": place["x"], "y": place["y"]}
-                press = {**at, "button": "left", "clickCount": 1}
+        for page in self._pages:
+            points = [row[6] for row in self._elements[page] if row[6] and row[1] in CONTROLS]
+            if points:
+                x, y = self._rng.choice(points)
+                press = {"x": x, "y": y, "button": "left", "clickCount": 1}
                 messages += [
-                    (page, mouse, {"type": "mouseMoved", **at}),
+                    (page, mouse, {"type": "mouseMoved", "x": x, "y": y}),
                     (page, mouse, {"type": "mousePressed", "buttons": 1, **press}),
                     (page, mouse, {"type": "mouseReleased", **press}),
                 ]
         self._call(messages)
-        ended = self._observe(self._pages)
+        self.steps += len(self._pages)
+        states = self._observe(self._pages, OBSERVE, STATE)
+        ended = [page for page, (done, _) in zip(self._pages, states, strict=True) if done]
         if ended:
             self._restart(ended)
-            self._observe(ended)
 
     def close(self) -> None:
         """End it."""
@@ -194,6 +198,11 @@ class Floor:
     def resets(self) -> int:
         """Episodes that have begun."""
         return sum(each.resets for each in self._browsers)
+
+    @property
+    def steps(self) -> int:
+        """Actions that have been carried out."""
+        return sum(each.steps for each in self._browsers)
 
     def step(self) -> None:
         """Step all pages."""

@@ -30,9 +30,14 @@ class Contestant(Protocol):
     envs: int
     resets: int
     """Episodes that have begun."""
+    steps: int
+    """Actions that have been carried out."""
 
     def step(self) -> None:
-        """Click somewhere in every environment and observe it; start a new episode where the last one ended."""
+        """Click on a random control of every page and observe it; start a new episode where the last one ended.
+
+        Controls are buttons, text fields and checkboxes, so that all contestants end equally many episodes.
+        """
 
     def close(self) -> None:
         """End all of it."""
@@ -66,7 +71,7 @@ def compete(make: Callable[[argparse.Namespace], Contestant]) -> None:
 
 
 def _measure(contestant: Contestant, seconds: float) -> dict[str, Any]:
-    resets, cpu, began = contestant.resets, tree_cpu_s(), time.perf_counter()
+    steps, resets, cpu, began = contestant.steps, contestant.resets, tree_cpu_s(), time.perf_counter()
     latencies: list[float] = []
     last = began
     while last - began < seconds:
@@ -76,7 +81,7 @@ def _measure(contestant: Contestant, seconds: float) -> dict[str, Any]:
         last = now
     spent = tree_cpu_s() - cpu
     return {
-        "steps": len(latencies) * contestant.envs,
+        "steps": contestant.steps - steps,
         "resets": contestant.resets - resets,
         "seconds": last - began,
         "cpu_s": spent,

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import argparse
 
 
+CONTROLS = frozenset({"button", "input_text", "input_checkbox"})
+
+
 class MiniWob:
     """One environment."""
 
@@ -30,18 +33,17 @@ class MiniWob:
         self._env = gymnasium.make(f"miniwob/{task}-v1", disable_env_checker=True)
         self._screenshot = options.screenshot
         self._click = self._env.unwrapped.create_action(ActionTypes.CLICK_COORDS)
-        self.resets = 0
+        self.resets = self.steps = 0
         self._seed = 1000 * options.seed
         self._reset()
 
     def step(self) -> None:
-        """Click on a random element of the page."""
-        parents = {each["parent"] for each in self._observation["dom_elements"]}
-        leaves = [each for each in self._observation["dom_elements"] if each["ref"] not in parents]
-        chosen = self._rng.choice(leaves)
+        """Click on a random control of the page."""
+        chosen = self._rng.choice([each for each in self._observation["dom_elements"] if each["tag"] in CONTROLS])
         x, y = (float(chosen[at][0] + chosen[size][0] / 2) for at, size in (("left", "width"), ("top", "height")))
         coords = np.array([min(max(x, 0.0), 159.0), min(max(y, 0.0), 209.0)], dtype=np.float32)
         self._observation, _, terminated, truncated, _ = self._env.step({**self._click, "coords": coords})
+        self.steps += 1
         if terminated or truncated:
             self._reset()
 
