@@ -14,6 +14,9 @@ from rich.console import Console
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from agentgym.errors import ConfigError, InfrastructureError, SessionCrashedError, StoreError, UnknownNameError
+from agentgym.policy.chat import ChatEncoder
+from agentgym.policy.prompt import system_message
+from agentgym.policy.speech import Speech
 from agentgym.rollout.store import TrajectoryStore
 from agentgym.task import TEST_SEEDS
 from agentgym.train.config import EvaluationConfig, RayConfig, TrainConfig
@@ -142,9 +145,12 @@ def test_a_run_speaks_the_dialect_of_its_configuration_and_records_it(toy_player
     assert summary.dialect == json.loads((folder.path / "summary.json").read_text())["dialect"] == "openai-computer"
     assert "<span>dialect openai-computer</span>" in (folder.path / "report.html").read_text()
     turns = [turn for part in ("before", "train", "after") for each in folder.store(part).read() for turn in each.turns]
+    assert turns
     assert all(" at (50, 20)" in turn.prompt for turn in turns)  # the middle of the first button, and no id
-    player = AutoTokenizer.from_pretrained(folder.final)
-    assert all("x and y are pixels of the screen, 160 wide" in player.decode(turn.prompt_ids) for turn in turns)
+    encoder = ChatEncoder(
+        AutoTokenizer.from_pretrained(folder.final), system_message(Speech(config.dialect).on((160, 120)))
+    )
+    assert all(list(turn.prompt_ids) == encoder.encode(turn.prompt) for turn in turns)
 
 
 def test_training_moved_the_model_and_it_loads_with_plain_transformers(finished: Run, toy_player: Path) -> None:
