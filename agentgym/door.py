@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agentgym.policy.speech import DEFAULT
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -24,6 +26,7 @@ def evaluate(
     num_slots: int = 8,
     folder: Path | None = None,
     threads: int | None = None,
+    dialect: str = DEFAULT,
 ) -> Evaluation:
     """Score a policy on tasks.
 
@@ -36,9 +39,11 @@ def evaluate(
         num_slots: episodes played side by side.
         folder: where trajectories are kept, so that a second call goes on where the first stopped.
         threads: PyTorch threads of a checkpoint that is given by name; None leaves one core to the world.
+        dialect: in which a policy that is given by name writes actions, see docs/dialects.md; objects have theirs.
 
     Raises:
-        UnknownNameError: no task, suite or policy has the name.
+        UnknownNameError: no task, suite, policy or dialect has the name.
+        ConfigError: the policy can play none of the tasks, or the dialect's scale does not fit.
         CheckpointError: the folder is not a checkpoint.
     """
     from agentgym.evaluate.evaluation import evaluate as evaluate_tasks
@@ -46,7 +51,7 @@ def evaluate(
     from agentgym.registry import select_tasks
 
     chosen = select_tasks(tasks)
-    player = load_policy(str(policy), threads=threads) if isinstance(policy, str | Path) else policy
+    player = load_policy(str(policy), dialect=dialect, threads=threads) if isinstance(policy, str | Path) else policy
     return evaluate_tasks(
         chosen,
         player,

@@ -60,8 +60,16 @@ class Element:
     @property
     def line(self) -> str:
         """The element on one line of a prompt."""
+        return self.label + self._condition
+
+    def line_at(self, place: str) -> str:
+        """Return the element on one line of a prompt, with where it is instead of its id."""
+        return f"{self.role} {json.dumps(self.name, ensure_ascii=False)} {place}".rstrip() + self._condition
+
+    @property
+    def _condition(self) -> str:
         value = f" value {json.dumps(self.value, ensure_ascii=False)}" if self.value else ""
-        return self.label + value + "".join(f" {state}" for state in self.states)
+        return value + "".join(f" {state}" for state in self.states)
 
 
 @dataclass(frozen=True)

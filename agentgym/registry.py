@@ -1,7 +1,8 @@
 """Names: worlds, suites and tasks of every installed package, and the environments made from them.
 
-Packages announce theirs by entry points, in the groups ``agentgym.worlds`` (a `World` class) and ``agentgym.suites`` (a
-`Suite`). Only what is asked for is imported; the core itself imports no world and no suite.
+Packages announce theirs by entry points, in the groups ``agentgym.worlds`` (a `World` class), ``agentgym.suites`` (a
+`Suite`) and ``agentgym.dialects`` (a `Dialect` class). Only what is asked for is imported; the core itself imports no
+world and no suite.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import gymnasium
 from gymnasium.envs.registration import EnvSpec
 
+from agentgym.dialects.base import Dialect
 from agentgym.env import AgentEnv
 from agentgym.errors import ConfigError, MissingDependencyError, UnknownNameError, unknown_name
 from agentgym.task import Suite
@@ -21,12 +23,13 @@ from agentgym.vector_env import AgentVectorEnv
 from agentgym.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from agentgym.task import Task
 
 WORLDS = "agentgym.worlds"
 SUITES = "agentgym.suites"
+DIALECTS = "agentgym.dialects"
 LIST_HINT = "`agentgym tasks` lists them."
 MAKE = "agentgym.registry:make"
 
@@ -97,6 +100,27 @@ def select_tasks(selector: str | Sequence[str]) -> tuple[Task, ...]:
     for name in names:
         chosen.update({task.id: task for task in _named(name)})
     return tuple(chosen.values())
+
+
+def plugged_dialect(name: str, ours: Collection[str]) -> type[Dialect]:
+    """Return the dialect that an installed package announces under a name.
+
+    Args:
+        name: of the dialect.
+        ours: names of the dialects that need no package, for the message.
+
+    Raises:
+        UnknownNameError: there is none of that name; the message gives the nearest.
+        ConfigError: the entry point is something else.
+    """
+    entries = _entries(DIALECTS)
+    if name not in entries:
+        known = [*ours, *entries]
+        raise unknown_name("dialect", name, known, hint=f"There are: {', '.join(known)}.")
+    kind = _load(entries[name])
+    if not (isinstance(kind, type) and issubclass(kind, Dialect)):
+        raise ConfigError(f"Entry point {DIALECTS}:{name} is {kind!r}; it must be a subclass of Dialect.")
+    return kind
 
 
 def make(

@@ -124,7 +124,7 @@ def test_eval_writes_exactly_the_keys_that_are_promised(agentgym: Callable[..., 
     answer = agentgym("eval", "--policy", "oracle", "--tasks", "toy", "--episodes", 3, "--json", file)
     assert answer.code == 0
     result = json.loads(file.read_text())
-    assert result.keys() == {"success", "ci95", "tasks", "steps_per_s", "versions"}
+    assert result.keys() == {"success", "ci95", "tasks", "left_out", "steps_per_s", "versions", "dialect"}
     assert result["tasks"].keys() == {"toy/press", "toy/fill"}
     for task in result["tasks"].values():
         assert task.keys() == {"success", "ci95", "episodes", "infrastructure_failures", "mean_steps"}
@@ -174,6 +174,15 @@ def test_all_commands_are_in_the_help(agentgym: Callable[..., Answer]) -> None:
             "the train split, which has 1,000,000",
         ),
         (["train", "quickstart", "tasks=[toy/pres]"], "Did you mean 'toy/press'?"),
+        (
+            ["eval", "--policy", "oracle", "--dialect", "json-tool"],
+            "No dialect 'json-tool'. Did you mean 'json-tools'?",
+        ),
+        (
+            ["eval", "--policy", "random", "--dialect", "browsergym@9"],
+            "'browsergym@9': it knows element ids, and has no",
+        ),
+        (["train", "quickstart", "dialect=hermes"], "No dialect 'hermes'. Did you mean 'hermes-tools'?"),
     ],
 )
 def test_a_mistake_is_one_message(agentgym: Callable[..., Answer], arguments: list[str], message: str) -> None:

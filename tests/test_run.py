@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from rich.console import Console
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from agentgym.errors import ConfigError, InfrastructureError, SessionCrashedError, StoreError, UnknownNameError
+from agentgym.policy.chat import ChatEncoder
+from agentgym.policy.prompt import system_message
+from agentgym.policy.speech import Speech
 from agentgym.rollout.store import TrajectoryStore
 from agentgym.task import TEST_SEEDS
 from agentgym.train.config import EvaluationConfig, RayConfig, TrainConfig
@@ -119,7 +122,7 @@ def test_a_run_leaves_what_its_folder_promises(finished: Run) -> None:
 def test_the_summary_says_what_was_done(finished: Run) -> None:
     summary = json.loads((finished.folder.path / "summary.json").read_text())
     assert RunSummary(**summary) == finished.summary
-    assert summary["tasks"] == ["toy/press"]
+    assert (summary["tasks"], summary["dialect"]) == (["toy/press"], "call-text")
     assert summary["episodes"] == GENERATIONS * GROUPS * GROUP_SIZE
     assert (summary["seed"], summary["infrastructure_failures"]) == (0, 0)
     for part in ("before", "after"):
@@ -132,6 +135,22 @@ def test_the_summary_says_what_was_done(finished: Run) -> None:
     assert {"python", "torch", "trl"} <= summary["versions"].keys()
     before = summary["before"]["success"]
     assert f"success {before:.3f} -> {summary['after']['success']:.3f}" in finished.said
+
+
+def test_a_run_speaks_the_dialect_of_its_configuration_and_records_it(toy_player: Path, tmp_path: Path) -> None:
+    changes = {"generations": 1, "groups": 1, "max_new_tokens": 2, "evaluation": EvaluationConfig(episodes=1, shown=0)}
+    config = configuration(toy_player, tmp_path / "run", dialect="openai-computer", **changes)
+    summary, _ = run(config)
+    folder = RunFolder(config.folder)
+    assert summary.dialect == json.loads((folder.path / "summary.json").read_text())["dialect"] == "openai-computer"
+    assert "<span>dialect openai-computer</span>" in (folder.path / "report.html").read_text()
+    turns = [turn for part in ("before", "train", "after") for each in folder.store(part).read() for turn in each.turns]
+    assert turns
+    assert all(" at (50, 20)" in turn.prompt for turn in turns)  # the middle of the first button, and no id
+    encoder = ChatEncoder(
+        AutoTokenizer.from_pretrained(folder.final), system_message(Speech(config.dialect).on((160, 120)))
+    )
+    assert all(list(turn.prompt_ids) == encoder.encode(turn.prompt) for turn in turns)
 
 
 def test_training_moved_the_model_and_it_loads_with_plain_transformers(finished: Run, toy_player: Path) -> None:
@@ -218,6 +237,8 @@ def test_a_run_is_resumed_only_as_the_same_run(finished: Run) -> None:
     more = finished.config.evaluation.model_copy(update={"episodes": 5})
     with pytest.raises(ConfigError, match=r"^evaluation\.episodes: "):
         run(finished.config.model_copy(update={"evaluation": more}), resume=True)
+    with pytest.raises(ConfigError, match=r"^dialect: the run in .* has 'call-text', now it is 'json-tools'"):
+        run(finished.config.model_copy(update={"dialect": "json-tools"}), resume=True)
     longer = finished.config.model_copy(update={"max_minutes": 5.0, "threads": 2, "sessions": 2})
     assert run(longer, resume=True)[0] == finished.summary
 

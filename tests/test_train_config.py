@@ -8,6 +8,7 @@ import pytest
 
 from agentgym.errors import ConfigError, UnknownNameError
 from agentgym.train.config import Section, TrainConfig, load_config, recipes
+from agentgym.train.folder import RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,3 +152,26 @@ def test_a_file_that_is_no_configuration_is_told(tmp_path: Path, text: bytes, me
         load_config(str(path), [])
     with pytest.raises(UnknownNameError, match="recipe or configuration file"):
         load_config(str(tmp_path), [])
+
+
+def test_a_dialect_is_written_down_and_read_as_it_was(recipe: str, tmp_path: Path) -> None:
+    assert load_config(recipe, []).dialect == "call-text"
+    config = load_config(recipe, ["dialect=ui-tars@pixels", f"out={tmp_path / 'run'}"])
+    RunFolder(config.folder).begin(config)
+    again = load_config(str(config.folder / "config.yaml"), [])
+    assert (again.dialect, again) == ("ui-tars@pixels", config)
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        ("json-tool", UnknownNameError, r"No dialect 'json-tool'\. Did you mean 'json-tools'\?"),
+        ("json-tools@9", ConfigError, r"'json-tools@9': it knows element ids, and has no scale"),
+        ("3", ConfigError, r"^dialect: .*valid string, got 3\.$"),
+    ],
+)
+def test_a_wrong_dialect_is_told_before_anything_starts(
+    recipe: str, value: str, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        load_config(recipe, [f"dialect={value}"])

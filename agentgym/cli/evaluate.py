@@ -12,14 +12,19 @@ from rich.console import Console
 
 from agentgym.cli.tables import new_table, print_table
 from agentgym.errors import ConfigError, StoreError
+from agentgym.policy.base import MAX_NEW_TOKENS
+from agentgym.policy.speech import DEFAULT, Speech
 from agentgym.registry import select_tasks
 from agentgym.task import Split
 from agentgym.versions import versions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agentgym.evaluate.evaluation import Evaluation
 
 PLAYER = "player.json"  # says whose episodes a folder keeps
+UNSAID = {"dialect": DEFAULT, "max_new_tokens": MAX_NEW_TOKENS}  # of a folder whose note does not say it
 
 
 def evaluate(
@@ -29,7 +34,13 @@ def evaluate(
     episodes: Annotated[int, typer.Option(min=1, help="Episodes a task.")] = 20,
     seeds: Annotated[int, typer.Option(min=0, help="Index of the first seed in the split.")] = 0,
     split: Annotated[Split, typer.Option(help="Whose seeds are used.")] = "test",
+    dialect: Annotated[
+        str, typer.Option(help="How the policy writes actions, by a name from docs/dialects.md.")
+    ] = DEFAULT,
     temperature: Annotated[float, typer.Option(min=0, help="Of sampling from a checkpoint; 0 is greedy.")] = 0.0,
+    max_new_tokens: Annotated[
+        int, typer.Option(min=1, help="Tokens of a checkpoint's completion at most; most dialects need more.")
+    ] = MAX_NEW_TOKENS,
     sessions: Annotated[int, typer.Option(min=1, help="Sessions that are open at once.")] = 8,
     threads: Annotated[
         int | None,
@@ -42,22 +53,27 @@ def evaluate(
     from agentgym.policy.loading import checkpoint_folder, load_policy
 
     chosen = select_tasks(tasks)
+    speech = Speech(dialect)
     checkpoint = (
         None if policy in {"oracle", "random"} else checkpoint_folder(policy)
     )  # a wrong name is told before torch is loaded
     for folder in (out, None if json_file is None else json_file.parent):
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)  # a wrong place is told before anything is played
-    identity = {"policy": policy} if checkpoint is None else _identity(checkpoint, temperature)
+    weights = {} if checkpoint is None else _weights(checkpoint, temperature, max_new_tokens)
+    identity = {"policy": policy, **weights, "dialect": speech.name}
     if out is not None:
         _check_player(out, identity)
-    player = load_policy(policy, threads=threads, temperature=temperature)
+    player = load_policy(
+        policy, dialect=dialect, threads=threads, temperature=temperature, max_new_tokens=max_new_tokens
+    )
     if out is not None:
         (out / PLAYER).write_text(json.dumps(identity, indent=2) + "\n")
     from agentgym.evaluate.evaluation import evaluate as play
+    from agentgym.evaluate.evaluation import playable
     from agentgym.evaluate.progress import show_progress
 
-    total = episodes * len(chosen)
+    total = episodes * len(playable(chosen, player))
     with show_progress(Console(stderr=True), policy, total=total, unit="episodes") as progress:
         result = play(
             chosen,
@@ -69,25 +85,30 @@ def evaluate(
             folder=out,
             on_progress=progress,
         )
-    _show(result)
+    _show(result, dialect)
     if json_file is not None:
-        json_file.write_text(json.dumps(_document(result), indent=2) + "\n")
+        json_file.write_text(json.dumps({**_document(result), "dialect": dialect}, indent=2) + "\n")
 
 
-def _identity(checkpoint: Path, temperature: float) -> dict[str, Any]:
+def _weights(checkpoint: Path, temperature: float, max_new_tokens: int) -> dict[str, Any]:
     """Return what tells a checkpoint from others, also from those that lay in the same folder before."""
     digest = hashlib.sha256()
     for path in sorted(checkpoint.glob("*.safetensors")):
         with path.open("rb") as weights:
             digest.update(hashlib.file_digest(weights, "sha256").digest())
-    return {"policy": str(checkpoint.resolve()), "weights": digest.hexdigest(), "temperature": temperature}
+    return {
+        "policy": str(checkpoint.resolve()),
+        "weights": digest.hexdigest(),
+        "temperature": temperature,
+        "max_new_tokens": max_new_tokens,
+    }
 
 
 def _check_player(out: Path, player: dict[str, Any]) -> None:
     """Refuse to go on with the episodes of another policy.
 
     Raises:
-        ConfigError: the folder's are another policy's, or were sampled at another temperature.
+        ConfigError: the folder's are another policy's, or were sampled otherwise or written in another dialect.
         StoreError: the note that says whose they are cannot be read.
     """
     note = out / PLAYER
@@ -99,16 +120,20 @@ def _check_player(out: Path, player: dict[str, Any]) -> None:
         raise StoreError(f"{note} is not readable JSON: {error}. Give --out another folder.") from error
     if not isinstance(before, dict):
         raise StoreError(f"{note} does not say whose episodes these are. Give --out another folder.")
+    before, player = UNSAID | before, UNSAID | player
     if before != player:
+        differing = [key for key in UNSAID if before[key] != player[key]]
         raise ConfigError(
-            f"{out} keeps episodes of {_named(before)}, not of {_named(player)}. Give --out another folder."
+            f"{out} keeps episodes of {_named(before, differing)}, not of {_named(player, differing)}. "
+            "Give --out another folder."
         )
 
 
-def _named(player: dict[str, Any]) -> str:
+def _named(player: dict[str, Any], details: Sequence[str]) -> str:
     weights = f" (weights {str(player['weights'])[:8]})" if "weights" in player else ""
     temperature = f" at temperature {player['temperature']}" if "temperature" in player else ""
-    return f"{player.get('policy')}{weights}{temperature}"
+    more = "".join(f" with {key} {player[key]}" for key in details)
+    return f"{player.get('policy')}{weights}{temperature}{more}"
 
 
 def _document(result: Evaluation) -> dict[str, Any]:
@@ -126,12 +151,13 @@ def _document(result: Evaluation) -> dict[str, Any]:
             }
             for name, task in result.tasks.items()
         },
+        "left_out": list(result.left_out),
         "steps_per_s": result.steps_per_s,
         "versions": versions(),
     }
 
 
-def _show(result: Evaluation) -> None:
+def _show(result: Evaluation, dialect: str) -> None:
     table = new_table("task", "success", "95 % interval", "episodes", "machine failures", "steps")
     for name, task in result.tasks.items():
         interval = f"{task.ci95.low:.2f} to {task.ci95.high:.2f}"
@@ -145,5 +171,9 @@ def _show(result: Evaluation) -> None:
         typer.echo(f"{result.steps} steps, {result.steps_per_s:.1f} steps/s")
     elif not result.unplayed:
         typer.echo("All episodes were there already.")
+    if dialect != DEFAULT:
+        typer.echo(f"Actions were written in {dialect}.")
+    if result.left_out:
+        typer.echo(f"Left out, as they have no oracle: {', '.join(result.left_out)}", err=True)
     if result.unplayed:
         typer.echo(f"{result.unplayed} episodes could not be played: the machine failed them every time.", err=True)

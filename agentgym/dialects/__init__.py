@@ -19,9 +19,9 @@ from agentgym.dialects.openai_computer import OpenAIComputer
 from agentgym.dialects.qwen_computer import QwenComputer
 from agentgym.dialects.tool_calls import HermesTools, JsonTools, tool_schemas
 from agentgym.dialects.ui_tars import UITars
-from agentgym.errors import ConfigError, unknown_name
+from agentgym.errors import ConfigError
 
-__all__ = ["DIALECTS", "Dialect", "dialect", "tool_schemas"]
+__all__ = ["DIALECTS", "Dialect", "dialect", "dialect_class", "tool_schemas"]
 
 DIALECTS: dict[str, type[Dialect]] = {
     kind.name: kind
@@ -42,16 +42,29 @@ def dialect(name: str, **options: Any) -> Dialect:
     """Return a dialect by its name.
 
     Args:
-        name: a key of `DIALECTS`.
+        name: a key of `DIALECTS`, or of a dialect that an installed package announces.
         options: the arguments of its class, such as ``viewport=(1280, 800)``.
 
     Raises:
         UnknownNameError: there is none of that name; the message gives the nearest.
         ConfigError: the dialect has no such option, needs one that is missing, or one is out of range.
     """
-    if name not in DIALECTS:
-        raise unknown_name("dialect", name, DIALECTS, hint=f"There are: {', '.join(DIALECTS)}.")
+    kind = dialect_class(name)
     try:
-        return DIALECTS[name](**options)
+        return kind(**options)
     except TypeError as error:
         raise ConfigError(f"dialect {name!r}: {error}.") from None
+
+
+def dialect_class(name: str) -> type[Dialect]:
+    """Return the class of a dialect: one of `DIALECTS`, or one that an installed package announces.
+
+    Raises:
+        UnknownNameError: there is none of that name; the message gives the nearest.
+        ConfigError: what a package announces is no dialect.
+    """
+    if name in DIALECTS:
+        return DIALECTS[name]
+    from agentgym.registry import plugged_dialect  # the registry knows environments, which dialects do not need
+
+    return plugged_dialect(name, DIALECTS)

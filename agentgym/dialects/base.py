@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 from agentgym.action import Action, shorten
 from agentgym.dialects.coordinates import Coordinates
@@ -29,6 +29,23 @@ class Dialect(ABC):
     """First line of `describe`."""
     examples: Examples = ()
     """What the dialect can say, as (sentence, action): the other lines of `describe`."""
+    names_target: ClassVar[bool] = False
+    """Whether an expert names the element on a line before the action; a prompt then asks for that."""
+
+    @classmethod
+    def for_screen(cls, viewport: Size, **options: Any) -> Self:
+        """Make the dialect as a policy speaks it on a screen.
+
+        Args:
+            viewport: width and height of the screen in pixels; dialects with element ids do without.
+            options: arguments of the constructor.
+
+        Raises:
+            ConfigError: an option is out of range.
+            TypeError: the dialect has no such option.
+        """
+        del viewport
+        return cls(**options)
 
     def parse(self, text: str) -> Action:
         """Read the action in a model's completion. Thought is skipped where the dialect has a place for it.
@@ -74,6 +91,15 @@ class PixelDialect(Dialect):
 
     def __init__(self, *, viewport: Size | None = None, scale: Scale = None) -> None:
         self.coordinates = Coordinates(viewport, scale)
+
+    @classmethod
+    def for_screen(cls, viewport: Size, **options: Any) -> Self:
+        """Make the dialect for a screen; the scale is its own default where none is given."""
+        return cls(viewport=viewport, **options)
+
+    def describe(self) -> str:
+        """Return the dialect as text for a prompt, and what its coordinates count."""
+        return f"{super().describe()}\n{self.coordinates.describe()}"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(viewport={self.coordinates.viewport}, scale={self.coordinates.scale})"

@@ -15,6 +15,7 @@ class CallText(Dialect):
     """Every action, on one line. Lines above it are thought."""
 
     name = "call-text"
+    names_target = True
 
     def format(self, action: Action) -> str:
         """Write an action; this dialect can say all of them."""

@@ -80,6 +80,18 @@ class Coordinates:
         (across, last_x), (down, last_y) = self._ends()
         return Point(_write("x", x, across, last_x), _write("y", y, down, last_y))
 
+    def describe(self) -> str:
+        """Say for a prompt what the coordinates count."""
+        match self.scale:
+            case int(last):
+                return f"x and y go from 0 to {last}, from the upper left corner of the screen to the lower right one."
+            case (width, height):
+                picture = f"a picture of the screen, {width} wide and {height} high"
+                return f"x and y are pixels of {picture}, from its upper left corner."
+            case _:
+                size = "" if self.viewport is None else ", {} wide and {} high".format(*self.viewport)
+                return f"x and y are pixels of the screen{size}, from its upper left corner."
+
     def _ends(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """Return, for x and for y, the last coordinate of the grid and the last pixel."""
         if self.viewport is None:

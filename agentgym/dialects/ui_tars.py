@@ -16,7 +16,7 @@ quotes that are not escaped, the mobile actions.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from agentgym.action import MAX_PIXEL, Action, Click, Done, Drag, Hover, MouseButton, Press, Scroll, Type, Wait, shorten
 from agentgym.dialects.base import PixelDialect
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from agentgym.dialects.coordinates import Point, Scale, Size
 
 WAIT_MS = 5_000
+UI_TARS_SCALE = 1_000  # of UI-TARS 1.0 and Doubao
 SCROLL_PIXELS = 500  # UI-TARS's own executor turns the wheel by 5 clicks; a browser scrolls some 100 pixels a click
 MAX_KEYS = 3  # in a hotkey, says the prompt
 
@@ -106,6 +107,11 @@ class UITars(PixelDialect):
             "finished": self._finished,
             "call_user": self._call_user,
         }
+
+    @classmethod
+    def for_screen(cls, viewport: Size, **options: Any) -> Self:
+        """Make the dialect for a screen, with the grid of UI-TARS 1.0 where no scale is given."""
+        return cls(viewport=viewport, **{"scale": UI_TARS_SCALE, **options})
 
     def format(self, action: Action) -> str:
         """Write an action as the line that follows the thought."""

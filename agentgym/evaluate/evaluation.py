@@ -62,6 +62,8 @@ class Evaluation:
     """Actions taken in this process; episodes found on disk do not count."""
     seconds: float
     """How long these took."""
+    left_out: tuple[str, ...] = ()
+    """Ids of the tasks that the policy cannot play at all, such as those without an oracle for the oracle."""
 
     @property
     def steps_per_s(self) -> float:
@@ -90,6 +92,7 @@ class Evaluation:
             "ci95": list(self.ci95),
             "tasks": {name: task.to_json() for name, task in self.tasks.items()},
             "unplayed": self.unplayed,
+            "left_out": list(self.left_out),
             "steps": self.steps,
             "seconds": self.seconds,
             "steps_per_s": self.steps_per_s,
@@ -141,7 +144,7 @@ def evaluate(
     """Play ``episodes`` seeds of each task and return the success rates.
 
     Args:
-        tasks: of one world.
+        tasks: of one world; those that the policy cannot play at all are left out, and named in the result.
         policy: who plays.
         episodes: seeds of each task, >= 1.
         first_seed: index of the first seed in the split.
@@ -153,8 +156,10 @@ def evaluate(
         on_progress: called after each episode; counts those found on disk as done.
 
     Raises:
-        ConfigError: no tasks, no episodes, or tasks of different worlds.
+        ConfigError: no tasks, no episodes, tasks of different worlds, or none that the policy can play.
     """
+    left_out = tuple(task.id for task in tasks if not policy.can_play(task))
+    tasks = playable(tasks, policy)
     worlds = {task.world for task in tasks}
     if len(worlds) != 1 or episodes < 1:
         raise ConfigError(f"evaluate wants tasks of one world and episodes >= 1, got {sorted(worlds)} and {episodes}.")
@@ -191,7 +196,22 @@ def evaluate(
     seconds = time.perf_counter() - began
     done, successes = _count(tallies)
     results = {name: tally.result(episodes) for name, tally in tallies.items()}
-    return Evaluation(successes / max(1, done), wilson(successes, done), results, steps, seconds)
+    return Evaluation(successes / max(1, done), wilson(successes, done), results, steps, seconds, left_out)
+
+
+def playable(tasks: Sequence[Task], policy: Policy) -> list[Task]:
+    """Return the tasks that a policy can play.
+
+    Raises:
+        ConfigError: there are tasks, and it can play none of them.
+    """
+    chosen = [task for task in tasks if policy.can_play(task)]
+    if tasks and not chosen:
+        which = tasks[0].id if len(tasks) == 1 else f"any of the {len(tasks)} tasks, such as {tasks[0].id}"
+        raise ConfigError(
+            f"The {policy.name} policy cannot play {which}: no scripted solution. `agentgym tasks` says which have one."
+        )
+    return chosen
 
 
 def _count(tallies: dict[str, _Tally]) -> tuple[int, int]:

@@ -79,6 +79,7 @@ class Summary(Document):
     name: str | None = None
     model: str | None = None
     algorithm: str | None = None
+    dialect: str | None = None
     tasks: tuple[str, ...] = ()
     episodes: int | None = None
     generations: int | None = None

@@ -58,7 +58,7 @@ class Step:
     """The element that it points at, as the prompt named it; empty where there is none."""
     prompt: str
     thought: str
-    """The completion without its last line, where that is the action; all of it where it was no action."""
+    """The completion without its last line, where that is the action as it is shown; else all of it."""
     action: str
     error: str
 

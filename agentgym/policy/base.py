@@ -1,6 +1,7 @@
 """Policies: they turn prompts into completions, in batches.
 
-A completion ends in one action as text; policies that sample tokens also say which, and how likely each was.
+A completion ends in one action as text, in the policy's dialect; policies that sample tokens also say which, and how
+likely each was.
 """
 
 from __future__ import annotations
@@ -9,12 +10,17 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agentgym.policy.speech import Speech
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agentgym.dialects.base import Dialect
     from agentgym.episode import EpisodeKey
     from agentgym.observation import Observation
     from agentgym.task import Task
+
+MAX_NEW_TOKENS = 48  # of a completion, unless told otherwise: enough for an element and an action in call text
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,7 @@ class Prompt:
     task: Task
     observation: Observation
     history: tuple[str, ...] = ()
-    """The newest actions as text, oldest first; a malformed completion appears as ``?``."""
+    """The newest actions as the policy writes them, oldest first; a malformed completion appears as ``?``."""
     step: int = 0
     """Turns that this episode has had before, 0 at its start."""
 
@@ -47,10 +53,21 @@ class Policy(ABC):
     name: str
     version: int = 0
     """Counts weight updates; a trajectory records the version that made it."""
+    speech: Speech = Speech()
+    """How it writes actions: whoever reads its completions reads them in this dialect."""
+
+    def dialect(self, prompt: Prompt) -> Dialect:
+        """Return the dialect of a turn: that of the policy, on the screen of the task."""
+        return self.speech.on(prompt.task.viewport)
 
     @abstractmethod
     def complete(self, prompts: Sequence[Prompt]) -> list[Completion]:
         """Return one completion a prompt, in order."""
+
+    def can_play(self, task: Task) -> bool:
+        """Whether the policy knows what to do in a task at all; most try anything."""
+        del task
+        return True
 
     def forget(self, key: EpisodeKey) -> None:  # noqa: B027 (a default, not an omission)
         """Drop what is kept for an episode that has ended; most policies keep nothing."""

@@ -23,14 +23,16 @@ class ChatEncoder:
 
     Args:
         tokenizer: a transformers tokenizer with a chat template.
+        system: the system message; that of the default dialect where None.
 
     Raises:
         CheckpointError: the tokenizer cannot write an action, or has no chat template that shows the user's message
             exactly once, as it is.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, system: str | None = None) -> None:
         self._tokenizer = tokenizer
+        self._system = system_message() if system is None else system
         if not tokenizer.chat_template:
             raise CheckpointError("The tokenizer has no chat template; agentgym needs an instruction-tuned model.")
         if self._tokenizer.decode(self._encode(Click.example)).strip() != Click.example:
@@ -49,8 +51,8 @@ class ChatEncoder:
         return [*self._before, *content, *self._after]
 
     def _render(self, mark: str) -> str:
-        system, user = {"role": "system", "content": system_message()}, {"role": "user", "content": mark}
-        joined = {"role": "user", "content": f"{system_message()}\n\n{mark}"}
+        system, user = {"role": "system", "content": self._system}, {"role": "user", "content": mark}
+        joined = {"role": "user", "content": f"{self._system}\n\n{mark}"}
         refusal: Exception | None = None
         for conversation in ([system, user], [joined]):  # some templates know no system message
             try:

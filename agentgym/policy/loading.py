@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentgym.errors import CheckpointError, MissingDependencyError, unknown_name
 from agentgym.nano import CHECKPOINT
+from agentgym.policy.speech import DEFAULT, Speech
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,32 +20,35 @@ HINT = "Give a folder that `save_pretrained` wrote, with model and tokenizer."
 NAMES = ("random", "oracle", "nano")
 
 
-def load_policy(name: str, *, threads: int | None = None, **options: Any) -> Policy:
+def load_policy(name: str, *, dialect: str = DEFAULT, threads: int | None = None, **options: Any) -> Policy:
     """Return a policy by its name; a checkpoint sets up torch in this process, see `prepare_torch`.
 
     Args:
         name: ``random``, ``oracle``, ``nano``, or the folder of a checkpoint.
+        dialect: in which it writes actions, see `Speech`.
         threads: of torch, for checkpoints.
         options: for checkpoints, those of `TransformersPolicy.from_pretrained`; for ``random``, its seed.
 
     Raises:
-        UnknownNameError: it is neither a name nor a folder.
+        UnknownNameError: it is neither a name nor a folder, or there is no such dialect.
+        ConfigError: the scale of the dialect does not fit.
         CheckpointError: the folder is not a loadable checkpoint.
         MissingDependencyError: a checkpoint needs packages that are not installed.
     """
+    speech = Speech(dialect)
     if name == "random":
         from agentgym.policy.random import RandomPolicy
 
-        return RandomPolicy(seed=int(options.get("seed", 0)))
+        return RandomPolicy(seed=int(options.get("seed", 0)), speech=speech)
     if name == "oracle":
         from agentgym.policy.oracle import OraclePolicy
 
-        return OraclePolicy()
+        return OraclePolicy(speech=speech)
     folder = checkpoint_folder(name)
     prepare_torch(threads)
     from agentgym.policy.transformers import TransformersPolicy
 
-    return TransformersPolicy.from_pretrained(folder, **options)
+    return TransformersPolicy.from_pretrained(folder, speech=speech, **options)
 
 
 def prepare_torch(threads: int | None) -> None:

@@ -16,10 +16,11 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from agentgym.errors import CheckpointError
-from agentgym.policy.base import Completion, Policy, Prompt
+from agentgym.policy.base import MAX_NEW_TOKENS, Completion, Policy, Prompt
 from agentgym.policy.chat import ChatEncoder
 from agentgym.policy.loading import HINT, checkpoint_folder
-from agentgym.policy.prompt import user_message
+from agentgym.policy.prompt import system_message, user_message
+from agentgym.policy.speech import SCREEN, Speech
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,6 +36,7 @@ class TransformersPolicy(Policy):
         temperature: of sampling; 0 takes the most likely token.
         max_new_tokens: tokens of a completion at most.
         batch_size: prompts that are completed at once at most.
+        speech: the dialect in which the model is asked to write actions.
 
     Raises:
         CheckpointError: there is no chat template, or no token that ends a completion.
@@ -43,12 +45,21 @@ class TransformersPolicy(Policy):
     name = "transformers"
 
     def __init__(
-        self, model: Any, tokenizer: Any, *, temperature: float = 1.0, max_new_tokens: int = 48, batch_size: int = 64
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        temperature: float = 1.0,
+        max_new_tokens: int = MAX_NEW_TOKENS,
+        batch_size: int = 64,
+        speech: Speech = Policy.speech,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.temperature = temperature
-        self._encoder = ChatEncoder(tokenizer)
+        self.speech = speech
+        self._encoders: dict[str, ChatEncoder] = {}  # by system message: one a size of screen, where that matters
+        self._encoder(system_message(speech.on(SCREEN)))  # a template that cannot carry it is told now
         self._batch_size = batch_size
         self._ends = _end_tokens(model, tokenizer)
         if not self._ends:
@@ -100,17 +111,28 @@ class TransformersPolicy(Policy):
 
     def complete(self, prompts: Sequence[Prompt]) -> list[Completion]:
         """Return one sampled completion a prompt."""
-        return self.answer([user_message(prompt) for prompt in prompts])
+        dialects = [self.dialect(prompt) for prompt in prompts]
+        texts = [user_message(prompt, dialect) for prompt, dialect in zip(prompts, dialects, strict=True)]
+        return self._answer(texts, [system_message(dialect) for dialect in dialects])
 
     def answer(self, messages: Sequence[str]) -> list[Completion]:
-        """Return one sampled completion a user message."""
+        """Return one sampled completion a user message, under the system message of the default dialect."""
+        return self._answer(messages, [system_message()] * len(messages))
+
+    def _answer(self, texts: Sequence[str], systems: Sequence[str]) -> list[Completion]:
+        rows = [self._encoder(system).encode(text) for text, system in zip(texts, systems, strict=True)]
         completions: list[Completion] = []
-        for start in range(0, len(messages), self._batch_size):
-            completions += self._answer_batch(messages[start : start + self._batch_size])
+        for start in range(0, len(rows), self._batch_size):
+            end = start + self._batch_size
+            completions += self._answer_batch(texts[start:end], rows[start:end])
         return completions
 
-    def _answer_batch(self, texts: Sequence[str]) -> list[Completion]:
-        rows = [self._encoder.encode(text) for text in texts]
+    def _encoder(self, system: str) -> ChatEncoder:
+        if system not in self._encoders:
+            self._encoders[system] = ChatEncoder(self.tokenizer, system)
+        return self._encoders[system]
+
+    def _answer_batch(self, texts: Sequence[str], rows: Sequence[list[int]]) -> list[Completion]:
         width = max(len(row) for row in rows)
         device = self.model.device
         ids = torch.tensor([[self._pad] * (width - len(row)) + row for row in rows], device=device)  # (B, P)

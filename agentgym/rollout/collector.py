@@ -13,11 +13,11 @@ from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from agentgym.action import Action, format_action, parse_completion
+from agentgym.action import Action, format_action
 from agentgym.episode import EpisodeKey, Outcome, Trajectory, Turn
 from agentgym.errors import ActionError, InfrastructureError
 from agentgym.policy.base import Completion, Prompt
-from agentgym.policy.prompt import user_message
+from agentgym.policy.prompt import history_line, user_message
 from agentgym.task import Instance, Task
 
 if TYPE_CHECKING:
@@ -226,17 +226,18 @@ class Collector:
     def _record(self, episode: _Episode, prompt: Prompt, completion: Completion) -> Action | None:
         """Note a turn; return its action, or None where the completion is no action."""
         action, error = None, ""
+        dialect = self.policy.dialect(prompt)
         try:
-            action = parse_completion(completion.text)
+            action = dialect.parse(completion.text)
         except ActionError as malformed:
             error = str(malformed)
             episode.penalty += self._malformed_penalty
             episode.observation = replace(episode.observation, error=error)
         text = "" if action is None else format_action(action)
-        episode.history.append(text or MALFORMED)
+        episode.history.append(MALFORMED if action is None else history_line(action, dialect))
         episode.turns.append(
             Turn(
-                prompt=completion.prompt_text or user_message(prompt),
+                prompt=completion.prompt_text or user_message(prompt, dialect),
                 completion=completion.text,
                 action=text,
                 error=error,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from agentgym.errors import SessionStateError
 from agentgym.policy.loading import load_policy
+from agentgym.policy.speech import DEFAULT
 from agentgym.registry import make_world
 from agentgym.rollout.collector import Collector
 
@@ -41,6 +42,8 @@ class WorkerSpec:
     max_new_tokens: int
     threads: int
     """PyTorch threads."""
+    dialect: str = DEFAULT
+    """In which the policy writes actions; a package that brings one must be on the worker's machine."""
 
 
 class PlayedEpisode(NamedTuple):
@@ -112,6 +115,7 @@ class RolloutWorker:
         spec = self._spec
         self._policy = load_policy(
             spec.policy,
+            dialect=spec.dialect,
             threads=spec.threads,
             device="cpu",
             temperature=spec.temperature,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from agentgym.episode import Trajectory
 from agentgym.errors import AgentGymError, ConfigError, WorkerLostError
 from agentgym.policy.loading import checkpoint_folder
+from agentgym.policy.speech import DEFAULT, Speech
 from agentgym.rollout.cluster import connect
 from agentgym.rollout.collector import CollectorStats
 from agentgym.rollout.worker import SCRIPTED, RolloutWorker, WorkerSpec
@@ -85,11 +86,12 @@ class RayCollector:
         screenshots: whether observations, and so trajectories, carry screenshots.
         threads: PyTorch threads a worker.
         retries: how often an episode is played again after the machine failed.
+        dialect: in which the policy writes actions, see `Speech`.
 
     Raises:
         ConfigError: no cluster at the address, too few CPUs for the workers, or fewer sessions than workers.
         MissingDependencyError: Ray, or what the world or the policy needs, is not installed.
-        UnknownNameError: there is no such world, policy or folder.
+        UnknownNameError: there is no such world, policy, folder or dialect.
         CheckpointError: the folder is not a loadable checkpoint.
     """
 
@@ -107,13 +109,17 @@ class RayCollector:
         screenshots: bool = False,
         threads: int = 1,
         retries: int = 2,
+        dialect: str = DEFAULT,
     ) -> None:
         if not 1 <= workers <= sessions:
             raise ConfigError(f"Each worker needs a session: sessions={sessions} must be >= workers={workers} >= 1.")
         name = str(policy) if str(policy) in SCRIPTED else str(checkpoint_folder(str(policy)).resolve())
+        Speech(dialect)  # a wrong one is told before anything starts
         self.stats = CollectorStats()
         """What was done in all workers; their seconds add up, so there may be more than have passed."""
-        self._spec = WorkerSpec(world, name, screenshots, malformed_penalty, temperature, max_new_tokens, threads)
+        self._spec = WorkerSpec(
+            world, name, screenshots, malformed_penalty, temperature, max_new_tokens, threads, dialect
+        )
         self._retries = retries
         self._order = _Order()
         self._losses = 0

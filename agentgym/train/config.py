@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from agentgym.errors import ConfigError, MissingDependencyError, unknown_name
+from agentgym.policy.speech import DEFAULT, Speech
 from agentgym.task import MAX_SEED_INDEX
 from agentgym.train.advantage import Estimator
 
@@ -27,6 +28,11 @@ Count = Annotated[int, Field(ge=1)]
 def _names(value: Any) -> Any:
     """Take names that are separated by commas for a list."""
     return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+
+
+def _dialect(name: str) -> str:
+    """Check that there is a dialect of that name."""
+    return Speech(name).name
 
 
 class Section(BaseModel):
@@ -84,6 +90,8 @@ class TrainConfig(Section):
     """Of sampling while training."""
     max_new_tokens: Count = 48
     """Tokens of a completion at most."""
+    dialect: Annotated[str, AfterValidator(_dialect)] = DEFAULT
+    """How the model writes actions: a name from docs/dialects.md."""
     malformed_penalty: float = Field(default=0.05, ge=0)
     """Subtracted from an episode's reward for each completion that is no action."""
     estimator: Estimator = "grpo"
@@ -121,7 +129,7 @@ def load_config(name: str, overrides: list[str]) -> TrainConfig:
         overrides: such as ``seed=3`` or ``grpo.learning_rate=5e-5``; values are YAML.
 
     Raises:
-        UnknownNameError: there is no such recipe or file.
+        UnknownNameError: there is no such recipe, file or dialect.
         ConfigError: a key is not known or a value does not fit; the message names the key's path.
     """
     known = recipes()

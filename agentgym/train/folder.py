@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from agentgym.errors import ConfigError, StoreError
+from agentgym.policy.speech import DEFAULT
 from agentgym.rollout.store import TrajectoryStore
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class RunFolder:
             raise ConfigError(f"{path} is not readable: {error}. Leave out --resume to start anew.") from error
         if not isinstance(before, dict):
             raise ConfigError(f"{path} holds no configuration. Leave out --resume to start anew.")
+        before.setdefault("dialect", DEFAULT)  # what all runs spoke before there was a choice
         old, new = _values(before), _values(config.model_dump(mode="json"))
         for key in sorted({*old, *new}):
             if old.get(key) != new.get(key) and key.partition(".")[0] not in MAY_CHANGE:

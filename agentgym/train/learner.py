@@ -17,6 +17,7 @@ from trl import GRPOConfig
 from agentgym.errors import ConfigError, InfrastructureError
 from agentgym.evaluate.progress import Played, show_progress
 from agentgym.policy.loading import checkpoint_folder, prepare_torch
+from agentgym.policy.speech import Speech
 from agentgym.policy.transformers import TransformersPolicy
 from agentgym.registry import make_world
 from agentgym.rollout.collector import Collector, CollectorStats
@@ -61,14 +62,13 @@ class Learner:
         self._console = console
         self.trained = (folder.final / "config.json").is_file()
         self._checkpoint = folder.final if self.trained else checkpoint_folder(config.model)
-        self._player = TransformersPolicy.from_pretrained(
-            self._checkpoint, temperature=config.temperature, max_new_tokens=config.max_new_tokens
-        )
+        options: dict[str, Any] = {"max_new_tokens": config.max_new_tokens, "speech": Speech(config.dialect)}
+        self._player = TransformersPolicy.from_pretrained(self._checkpoint, temperature=config.temperature, **options)
         self.scorer = TransformersPolicy(
             self._player.model,
             self._player.tokenizer,
             temperature=config.evaluation.temperature,
-            max_new_tokens=config.max_new_tokens,
+            **options,
         )
         self.version = len(folder.read_progress()) if self.trained else 0
 
@@ -143,6 +143,7 @@ class Learner:
                 max_new_tokens=config.max_new_tokens,
                 screenshots=screenshots,
                 threads=config.threads or 1,
+                dialect=config.dialect,
             )
         )
         self._publish(workers, self.version)  # the model may have been trained since it was loaded

@@ -19,6 +19,7 @@ from agentgym.evaluate.evaluation import Evaluation, evaluate
 from agentgym.evaluate.progress import show_progress
 from agentgym.evaluate.report import write_report
 from agentgym.policy.loading import checkpoint_folder
+from agentgym.policy.speech import DEFAULT
 from agentgym.registry import make_world, select_tasks
 from agentgym.rollout.cluster import connect
 from agentgym.train.folder import RunFolder
@@ -69,6 +70,8 @@ class RunSummary:
     versions: dict[str, str]
     run: str
     """The run's folder."""
+    dialect: str = DEFAULT
+    """In which the model writes actions."""
 
 
 def train(config: TrainConfig, *, resume: bool, console: Console) -> RunSummary:
@@ -219,6 +222,7 @@ def _summary(learner: Learner, before: dict[str, Any], after: dict[str, Any], be
         peak_memory_mb=round(learner.memory.peak_mb),
         versions=versions(),
         run=str(learner.folder.path),
+        dialect=config.dialect,
     )
 
 
