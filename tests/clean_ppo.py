@@ -1,7 +1,7 @@
 """PPO in one flat function, as CleanRL writes it: a loop that knows Gymnasium's vector API and nothing of agentgym.
 
-What the classic loop leaves to its reader is done here: actions are drawn under ``infos["action_mask"]``, and steps that
-only reset an episode (NEXT_STEP autoreset), or in which the machine failed, are not learnt from.
+What the classic loop leaves to its reader is done here: actions are drawn under ``infos["action_mask"]``, and steps
+that only reset an episode (NEXT_STEP autoreset), or in which the machine failed, are not learnt from.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Agent(nn.Module):
         self.critic = nn.Linear(32, 1)
 
     def forward(self, obs: torch.Tensor, mask: torch.Tensor) -> tuple[Categorical, torch.Tensor]:
-        seen = self.body(obs.unflatten(-1, self.shape))  # (..., N, 32)
+        seen = self.body(obs.reshape(*obs.shape[:-1], *self.shape))  # (..., N, 32)
         logits = self.actor(seen).squeeze(-1).masked_fill(mask == 0, -1e8)
         return Categorical(logits=logits), self.critic(seen.mean(-2)).squeeze(-1)
 
@@ -82,7 +82,7 @@ def train(envs: VectorEnv[Any, Any, Any], *, updates: int, steps: int, lr: float
             value_loss = (value - returns[valid]).square().mean()
             loss = policy_loss + VALUE * value_loss - ENTROPY * choice.entropy().mean()
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # as torch has it
+            loss.backward()
             nn.utils.clip_grad_norm_(agent.parameters(), 0.5)
             optimizer.step()
     return agent
