@@ -9,14 +9,19 @@ import pytest
 import torch
 from sb3_contrib import MaskablePPO
 from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.vec_env import VecEnvWrapper, VecMonitor
 
 import agentgym
+from agentgym import registry
 from agentgym.task import TEST_SEEDS
+from agentgym.vector_env import AgentVectorEnv
 from agentgym.wrappers import FlatVector, PixelGrid, vector
 from agentgym.wrappers.stable_baselines import StableBaselinesVecEnv
+from agentgym_browser.world import BrowserWorld
 from tests.clean_ppo import train
+from tests.test_browser_faults import kill_browser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,6 +113,39 @@ def test_maskable_ppo_keeps_to_the_mask_of_one_environment() -> None:
         action, _ = model.predict(observation, action_masks=env.action_masks())
         assert info["action_mask"][action]
     env.close()
+
+
+class KillsTheBrowser(BaseCallback):
+    """Ends the browser before one step, and keeps what the trainer was told at each."""
+
+    def __init__(self, kill: Callable[[], None], *, before_step: int) -> None:
+        super().__init__()
+        self.kill = kill
+        self.before_step = before_step
+        self.infos: list[dict[str, Any]] = []
+        self.rewards: list[float] = []
+
+    def _on_step(self) -> bool:
+        self.infos += self.locals["infos"]
+        self.rewards += self.locals["rewards"].tolist()
+        if self.n_calls == self.before_step - 1:
+            self.kill()
+        return True
+
+
+def test_training_goes_on_when_the_browser_is_killed() -> None:
+    world = BrowserWorld(num_slots=2)
+    env = StableBaselinesVecEnv(vector.FlatVector(AgentVectorEnv(world, [registry.get_task(TASK)]), max_elements=6))
+    watch = KillsTheBrowser(lambda: kill_browser(world), before_step=5)
+    MaskablePPO("MlpPolicy", env, **SHORT | {"n_steps": 8, "batch_size": 16}).learn(16, callback=watch)
+    env.close()
+    lost = [index for index, info in enumerate(watch.infos) if info["infrastructure"]]
+    assert lost == [8, 9]  # both slots of the fifth step
+    for index in lost:
+        assert watch.rewards[index] == 0
+        assert watch.infos[index]["TimeLimit.truncated"]
+        assert watch.infos[index]["infrastructure_kind"] == "world_crashed"
+    assert len(watch.infos) == 16
 
 
 def test_a_clean_loop_learns_to_click_the_button_that_is_named() -> None:
