@@ -73,7 +73,14 @@ __all__ = [  # noqa: PLE0604 (the starred names are strings)
 ]
 
 
-class _CallablePackage(_ModuleType):
+class _PickledByName(_ModuleType):
+    """A module that pickles, as plain ones do under cloudpickle: functions that name it are sent to Ray workers."""
+
+    def __reduce__(self) -> tuple[_Any, tuple[str]]:
+        return _importlib.import_module, (self.__name__,)
+
+
+class _CallablePackage(_PickledByName):
     """A subpackage that can be called: ``agentgym.train("quickstart")`` beside ``agentgym.train.config``."""
 
     def __call__(self, *args: _Any, **kwargs: _Any) -> _Any:
@@ -81,7 +88,7 @@ class _CallablePackage(_ModuleType):
         return getattr(door, self.__name__.rpartition(".")[2])(*args, **kwargs)
 
 
-class _Package(_ModuleType):
+class _Package(_PickledByName):
     """This package: the import system binds a subpackage to it by setting an attribute."""
 
     def __setattr__(self, name: str, value: object) -> None:

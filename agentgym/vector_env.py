@@ -109,15 +109,17 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
 
         Args:
             seed: slot ``i`` starts with ``seed + i``, or with the i-th of a list; None draws train seeds.
-            options: there are none.
+            options: ``reset_mask``, (num_envs,) bool, as in Gymnasium's own: only these slots start an episode.
 
         Raises:
             InfrastructureError: a slot failed several times in a row.
+            ValueError: the mask has another shape or type.
         """
-        del options
+        chosen = self._chosen(options or {})
         seeds = self._seeds(seed)
         drawn: dict[int, int] = {}
-        for slot, each in enumerate(seeds):
+        for slot in chosen:
+            each = seeds[slot]
             if each is not None:
                 self._generators[slot] = np_random(each)[0]
                 self._played[slot] = 0
@@ -169,6 +171,16 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
         if len(seed) != self.num_envs:
             raise ValueError(f"reset takes {self.num_envs} seeds, one a slot, got {len(seed)}")
         return list(seed)
+
+    def _chosen(self, options: dict[str, Any]) -> list[int]:
+        """Return the slots that a reset is for."""
+        mask = options.get("reset_mask")
+        if mask is None:
+            return list(range(self.num_envs))
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
+            raise ValueError(f"options['reset_mask'] must be a bool array of shape ({self.num_envs},), got {mask!r}")
+        self._started()  # the other slots go on, so they must be there
+        return [int(slot) for slot in np.flatnonzero(mask)]
 
     def _draw(self, slot: int) -> int:
         return int(self._generators[slot].integers(TEST_SEEDS))

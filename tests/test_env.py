@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import gymnasium
 import numpy as np
 import pytest
-from gymnasium.utils.env_checker import check_env
 
 import agentgym
-from agentgym.action import Click, Wait
+from agentgym.action import Wait
 from agentgym.env import AgentEnv
 from agentgym.episode import Score
 from agentgym.errors import ConfigError, InfrastructureError, SessionCrashedError, SessionStateError, WorldCrashedError
 from agentgym.task import TEST_SEEDS
 from agentgym.vector_env import AgentVectorEnv
-from agentgym.wrappers import FEATURES, FlatVector, PixelGrid
 from tests.contract import EnvContract, WorldContract
 from tests.toy_world import TOY, FillTask, PressTask, ToyWorld
 
@@ -211,6 +208,23 @@ class TestVectorEnv:
         env.close()
         env.close()
 
+    def test_only_the_slots_of_a_reset_mask_start_anew(self) -> None:
+        env = agentgym.make_vec("toy/press", num_envs=3)
+        with pytest.raises(SessionStateError):
+            env.reset(options={"reset_mask": np.array([True, False, False])})
+        seeds = env.reset(seed=0)[1]["seed"]
+        env.step(["done()", "wait(0)", "done()"])
+        fresh = env.reset(options={"reset_mask": np.array([True, False, False])})[1]["seed"]
+        assert fresh[0] != seeds[0]
+        assert fresh[1:].tolist() == seeds[1:].tolist()
+        _, _, terminated, _, infos = env.step(["done()", "wait(0)", "done()"])
+        assert terminated.tolist() == [True, False, False]  # the first was played, the third is reset now
+        assert infos["seed"][2] != seeds[2]
+        for wrong in ([True, False, False], np.array([True]), np.ones(3)):
+            with pytest.raises(ValueError, match="bool array of shape"):
+                env.reset(options={"reset_mask": wrong})
+        env.close()
+
     def test_frames_are_rendered_for_every_slot(self) -> None:
         env = agentgym.make_vec("toy/press", num_envs=2, render_mode="rgb_array")
         env.reset(seed=0)
@@ -226,36 +240,3 @@ class TestVectorEnv:
         with pytest.raises(ConfigError, match="2 sizes"):
             AgentVectorEnv(ToyWorld(), [PressTask(), Wide()], screenshot=True)
         AgentVectorEnv(ToyWorld(), [PressTask(), Wide()])
-
-
-class TestWrappers:
-    @pytest.mark.filterwarnings("ignore:.*different from the unwrapped version.*:UserWarning")
-    @pytest.mark.parametrize("wrap", [PixelGrid, FlatVector])
-    def test_gymnasiums_checker_passes(self, wrap: type[PixelGrid] | type[FlatVector]) -> None:
-        with wrap(agentgym.make("toy/press", screenshot=True)) as env:
-            check_env(env)
-
-    def test_a_cell_is_clicked_in_its_middle(self) -> None:
-        env = PixelGrid(agentgym.make("toy/press", screenshot=True), columns=4, rows=2)
-        assert env.click(0) == Click(x=20, y=30)
-        assert env.click(7) == Click(x=140, y=90)
-
-    def test_pixels_must_be_there(self) -> None:
-        with pytest.raises(ValueError, match="screenshot=True"):
-            PixelGrid(agentgym.make("toy/press"))
-
-    def test_other_environments_are_refused(self) -> None:
-        with pytest.raises(TypeError, match="agentgym"):
-            FlatVector(gymnasium.make("CartPole-v1"))
-
-    def test_the_named_element_can_be_told_from_the_vector(self) -> None:
-        with FlatVector(agentgym.make("toy/press"), max_elements=8) as env:
-            for seed in range(10):
-                vector, _ = env.reset(seed=seed)
-                named = vector.reshape(8, FEATURES)[:, -1]
-                assert env.step(int(named.argmax()))[1] == 1
-
-    def test_clicking_an_element_that_is_not_there_does_nothing(self) -> None:
-        with FlatVector(agentgym.make("toy/press"), max_elements=8) as env:
-            env.reset(seed=0)
-            assert env.step(7)[1:4] == (0, False, False)
