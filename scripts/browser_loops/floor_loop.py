@@ -36,7 +36,7 @@ FLAGS = (
     "--disable-checker-imaging", "--disable-features=DeferRendererTasksAfterInput,RasterInducingScroll",
 )  # fmt: skip
 OBSERVER = Path(agentgym_browser.__file__).with_name("observe.js").read_text()
-PACE_MS = 500
+PACE_MS = 510
 START = """(() => {{ core.EPISODE_MAX_TIME = 2147483647; if (!core.cover_div) core.startEpisode(); core.endEpisode(0);
   Math.seedrandom({seed}); core.startEpisodeReal(); }})()"""
 READY = "new Promise((done) => document.readyState === 'complete' ? done() : addEventListener('load', () => done()))"
