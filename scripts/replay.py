@@ -2,8 +2,8 @@
 
     python scripts/replay.py --json replay.json
 
-Plays every task and seed twice, each time in a process and browser of its own, the second time in reverse order and with
-other neighbours: actions are drawn from the seed alone, the digest is over every observation (screenshots too),
+Plays every task and seed twice, each time in a process and browser of its own, the second time in reverse order and
+with other neighbours: actions are drawn from the seed alone, the digest is over every observation (screenshots too),
 reward and end. Prints the tasks that differ, and exits with 1 if there are any that do not say so themselves.
 """
 

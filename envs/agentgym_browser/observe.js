@@ -243,6 +243,11 @@
       try { animation.finish(); } catch { animation.cancel(); }  // an endless one has no end to jump to
     }
   };
+  // A text cursor that blinks looks different from one screenshot to the next.
+  const steady = new CSSStyleSheet();
+  steady.replaceSync("html { caret-animation: manual }");
+  document.adoptedStyleSheets.push(steady);
+
   globalThis.agentgym = {
     observe, locate, prepareFill, select, finishAnimations,
     reset: () => { ids = new WeakMap(); byId = new Map(); next = 1; },
