@@ -116,7 +116,11 @@ class World(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """End all sessions and processes, also with work under way; may be called twice."""
+        """End all sessions and processes, also with work under way; may be called twice.
+
+        A world that does not override `submit` calls this one.
+        """
+        self._submitted.clear()
 
     @cached_property
     def _submitted(self) -> dict[int, Instance | Action]:

@@ -151,7 +151,8 @@ class ToyWorld(World):
 
     @property
     def under_way(self) -> frozenset[int]:
-        return frozenset(self._working.keys() | self._results.keys())
+        with self._changed:
+            return frozenset(self._working.keys() | self._results.keys())
 
     def submit(self, work: Mapping[int, Instance | Action]) -> None:
         refuse_busy(work, self.under_way)

@@ -1,0 +1,419 @@
+"""Work that is submitted and collected apart: worlds, and the vector environment's `send` and `recv`."""
+
+from __future__ import annotations
+
+from threading import Timer
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import data_equivalence
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import agentgym
+from agentgym import registry
+from agentgym.action import Click, Done, Wait
+from agentgym.errors import SessionCrashedError, SessionStateError, WorldCrashedError
+from agentgym.observation import Observation
+from agentgym.task import Instance
+from agentgym.vector_env import AgentVectorEnv
+from agentgym.world import Step, World
+from agentgym_browser.network import Site
+from agentgym_browser.world import BrowserWorld
+from tests.browser_page import PageTask
+from tests.toy_world import TOY, PressTask, ToyWorld
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from agentgym.action import Action
+    from agentgym.errors import InfrastructureError
+    from agentgym.vector_env import Batch
+    from agentgym_browser import Setup
+
+pytestmark = pytest.mark.usefixtures("toy_plugin")
+
+CALM = PageTask("<button>ok</button>")
+HANGING = PageTask('<button onclick="for (;;) {}">hang</button>')
+BUSY_UNTIL_TOLD = """<button onclick='while (!told()); done = 1'>go</button><script>
+function told() {
+  const request = new XMLHttpRequest();
+  const end = Date.now() + 20;
+  while (Date.now() < end);
+  try { request.open("GET", "told", false); request.send(); return true; } catch { return false; }
+}
+</script>"""
+
+
+class SlowPage(PageTask):
+    """Its button is busy until a file is there, so that tests know which page is done first."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(BUSY_UNTIL_TOLD, state="window.done")
+        self.folder = folder
+
+    def site(self, setup: Setup) -> Site:
+        return Site(root=self.folder, html=setup.html)
+
+    def finish(self) -> None:
+        (self.folder / "told").touch()
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> SlowPage:
+    return SlowPage(tmp_path)
+
+
+class BlockingWorld(World):
+    """A third party's world, which implements nothing but the blocking calls."""
+
+    name = "blocking"
+
+    def __init__(self, *, num_slots: int = 1) -> None:
+        self.num_slots = num_slots
+        self._toy = ToyWorld(num_slots=num_slots)
+        self.calls: list[str] = []
+
+    def reset(self, instances: Mapping[int, Instance]) -> dict[int, Observation | InfrastructureError]:
+        self.calls.append(f"reset {sorted(instances)}")
+        return self._toy.reset(instances)
+
+    def step(self, actions: Mapping[int, Action]) -> dict[int, Step | InfrastructureError]:
+        self.calls.append(f"step {sorted(actions)}")
+        return self._toy.step(actions)
+
+    def close(self) -> None:
+        super().close()
+        self._toy.close()
+
+
+class WorkContract:
+    """What every world keeps when its work is submitted and collected apart; tests get two slots."""
+
+    @pytest.fixture
+    def task_id(self) -> str:
+        raise TypeError("give the contract a `task_id` fixture")
+
+    @pytest.fixture
+    def world(self, task_id: str) -> Iterator[World]:
+        with registry.make_world(registry.get_task(task_id).world, num_slots=2) as world:
+            yield world
+
+    def test_what_is_submitted_gives_what_the_blocking_calls_give(self, world: World, task_id: str) -> None:
+        both = {slot: Instance(registry.get_task(task_id), slot) for slot in range(2)}
+        observations: Any = world.reset(both)
+        steps = world.step({0: Wait(ms=0), 1: Done()})
+        world.submit(both)
+        assert world.under_way == {0, 1}
+        assert world.collect(at_least=2) == observations
+        world.submit({0: Wait(ms=0), 1: Done()})
+        assert world.collect(at_least=2) == steps
+        assert not world.under_way
+
+    def test_episodes_are_started_beside_steps(self, world: World, task_id: str) -> None:
+        task = registry.get_task(task_id)
+        observation = world.reset({0: Instance(task, 0), 1: Instance(task, 1)})[1]
+        world.submit({0: Wait(ms=0), 1: Instance(task, 1)})
+        results = world.collect(at_least=2)
+        assert isinstance(results[0], Step)
+        assert results[1] == observation
+
+    def test_a_slot_under_way_takes_no_more(self, world: World, task_id: str) -> None:
+        instance = Instance(registry.get_task(task_id), 0)
+        world.submit({0: instance})
+        with pytest.raises(SessionStateError, match=r"slots \[0\].*collect"):
+            world.submit({1: instance, 0: instance})
+        world.submit({1: instance})  # nothing of the refused call was begun
+        assert set(world.collect(at_least=2)) == {0, 1}
+
+    def test_there_must_be_work_to_wait_for(self, world: World, task_id: str) -> None:
+        with pytest.raises(SessionStateError, match="submit"):
+            world.collect()
+        world.submit({0: Instance(registry.get_task(task_id), 0)})
+        with pytest.raises(SessionStateError, match=r"2 results.* 1 slots"):
+            world.collect(at_least=2)
+        assert isinstance(world.collect()[0], Observation)
+        assert world.collect(at_least=0) == {}
+
+    def test_a_step_before_reset_raises_and_leaves_nothing_under_way(self, world: World) -> None:
+        def step() -> None:
+            world.submit({1: Wait(ms=0)})
+            world.collect()
+
+        with pytest.raises(SessionStateError, match="call reset first"):
+            step()
+        assert not world.under_way
+
+    def test_it_can_be_closed_with_work_under_way_and_used_again(self, world: World, task_id: str) -> None:
+        instance = Instance(registry.get_task(task_id), 0)
+        for _ in range(2):  # while the world is being opened, and again
+            world.submit({0: instance, 1: instance})
+            world.close()
+        assert not world.under_way
+        observation = world.reset({0: instance})[0]
+        assert isinstance(observation, Observation)
+        world.submit({0: Wait(ms=10_000)})
+        world.close()
+
+
+class TestToyWork(WorkContract):
+    @pytest.fixture
+    def task_id(self) -> str:
+        return "toy/press"
+
+
+class TestBlockingWork(WorkContract):
+    @pytest.fixture
+    def task_id(self) -> str:
+        return "toy/press"
+
+    @pytest.fixture
+    def world(self, task_id: str) -> Iterator[World]:
+        with BlockingWorld(num_slots=2) as world:
+            yield world
+
+    def test_all_that_was_submitted_is_done_in_one_call_a_kind(self) -> None:
+        world = BlockingWorld(num_slots=3)
+        world.submit({2: Instance(PressTask(), 0)})
+        world.submit({0: Instance(PressTask(), 0)})
+        world.collect()
+        world.submit({0: Wait(ms=0), 1: Instance(PressTask(), 0)})
+        world.submit({2: Wait(ms=0)})
+        world.collect(timeout_s=0)
+        assert world.calls == ["reset [0, 2]", "step [0, 2]", "reset [1]"]
+
+
+class TestBrowserWork(WorkContract):
+    @pytest.fixture
+    def task_id(self) -> str:
+        return "miniwob/click-button"
+
+    def test_a_slow_page_does_not_hold_up_the_others(self, slow: SlowPage) -> None:
+        with BrowserWorld(num_slots=3, browsers=1) as world:
+            world.reset({0: Instance(slow, 0), 1: Instance(CALM, 0), 2: Instance(CALM, 0)})
+            world.submit({0: Click(element=1), 1: Click(element=1), 2: Click(element=1)})
+            assert set(world.collect(at_least=2)) == {1, 2}
+            world.submit({1: Wait(ms=0), 2: Wait(ms=0)})  # the others go on meanwhile
+            assert set(world.collect(at_least=2)) == {1, 2}
+            assert world.collect(timeout_s=0) == {}
+            slow.finish()
+            assert isinstance(world.collect()[0], Step)
+            assert slow.state == 1
+
+    def test_a_slot_under_way_cannot_be_stepped_or_reset_beside(self) -> None:
+        with BrowserWorld(num_slots=2) as world:
+            world.reset({0: Instance(CALM, 0), 1: Instance(CALM, 0)})
+            world.submit({0: Wait(ms=50)})
+            with pytest.raises(SessionStateError, match=r"slots \[0\]"):
+                world.step({0: Wait(ms=0)})
+            with pytest.raises(SessionStateError, match=r"slots \[0\]"):
+                world.reset({0: Instance(CALM, 0)})
+            assert isinstance(world.step({1: Wait(ms=0)})[1], Step)
+            assert isinstance(world.collect()[0], Step)
+
+    def test_a_bug_in_one_slot_raises_and_leaves_the_others_results(self) -> None:
+        with BrowserWorld(num_slots=2) as world:
+            world.submit({0: Instance(PressTask(), 0), 1: Instance(CALM, 0)})
+            with pytest.raises(TypeError, match="not a BrowserTask"):
+                world.collect(at_least=2)
+            assert world.under_way == {1}
+            assert isinstance(world.collect()[1], Observation)
+
+    @pytest.mark.parametrize("task", [HANGING, CALM])
+    def test_who_waits_is_told_when_another_thread_closes_the_world(self, task: PageTask) -> None:
+        world = BrowserWorld()
+        world.reset({0: Instance(task, 0)})
+        world.submit({0: Click(element=1) if task is HANGING else Wait(ms=10_000)})
+        closer = Timer(0.1, world.close)
+        closer.start()
+        with pytest.raises(SessionStateError, match="closed"):
+            world.collect()
+        closer.join()
+
+
+def rows(batch: Batch) -> dict[int, Any]:
+    """Return what a batch says of each slot."""
+    observations, rewards, terminated, truncated, infos = batch
+    return {
+        int(slot): (
+            {key: value[row] for key, value in observations.items()},
+            (repr(rewards[row]), terminated[row], truncated[row]),  # repr: NaN equals itself
+            {key: value[row] for key, value in infos.items()},
+        )
+        for row, slot in enumerate(infos["env_id"])
+    }
+
+
+def receive_all(env: AgentVectorEnv) -> dict[int, Any]:
+    received: dict[int, Any] = {}
+    while len(received) < env.num_envs:
+        new = rows(env.recv())
+        assert not new.keys() & received.keys()
+        received |= new
+    return received
+
+
+class TestVectorEnv:
+    @pytest.mark.parametrize("tasks", ["toy", "miniwob/click-button,miniwob/enter-text"])
+    def test_stepping_is_sending_to_all_and_receiving_from_all(self, tasks: str) -> None:
+        lockstep, together, singly = envs = [agentgym.make_vec(tasks, num_envs=2, max_steps=2) for _ in range(3)]
+        try:
+            observations, infos = lockstep.reset(seed=7)
+            together.async_reset(seed=7)
+            singly.async_reset(seed=7)
+            first = together.recv(min_envs=2)
+            assert data_equivalence((observations, infos), (first[0], first[4]), exact=True)
+            assert data_equivalence(receive_all(singly), rows(first), exact=True)
+            lockstep.action_space.seed(0)
+            for turn in range(4):
+                actions: list[Any] = list(lockstep.action_space.sample()) if turn % 2 else ["no action", Done()]
+                stepped = lockstep.step(actions)
+                together.send(actions)
+                assert data_equivalence(together.recv(min_envs=2), stepped, exact=True)
+                for slot in (1, 0):
+                    singly.send([actions[slot]], [slot])
+                assert data_equivalence(receive_all(singly), rows(stepped), exact=True)
+        finally:
+            for env in envs:
+                env.close()
+
+    @settings(max_examples=30)
+    @given(st.lists(st.tuples(st.sampled_from(["send", "recv"]), st.sets(st.integers(0, 2), min_size=1)), max_size=12))
+    def test_in_whatever_order_slots_move_each_does_what_it_does_alone(self, moves: list[tuple[str, set[int]]]) -> None:
+        alone = [AgentVectorEnv(ToyWorld(num_slots=1), [PressTask()]) for _ in range(3)]
+        env = AgentVectorEnv(ToyWorld(num_slots=3), [PressTask()])
+        env.async_reset(seed=3)
+        expected = {}
+        for slot, single in enumerate(alone):
+            observations, infos = single.reset(seed=3 + slot)
+            expected[slot] = rows((observations, np.zeros(1), np.zeros(1, bool), np.zeros(1, bool), infos))[0]
+        for move, slots in moves:
+            chosen = slots - expected.keys()
+            if move == "send" and chosen:
+                order = sorted(chosen, reverse=True)
+                env.send(["click(1)"] * len(order), order)
+                expected |= {slot: rows(alone[slot].step(["click(1)"]))[0] for slot in order}
+            elif move == "recv" and expected:
+                received = rows(env.recv(min_envs=len(expected)))
+                for slot, (observation, transition, info) in received.items():
+                    single = expected.pop(slot)
+                    assert data_equivalence((observation, transition), single[:2], exact=True)
+                    assert info == single[2] | {"env_id": slot}
+        assert bool(expected) == bool(env._slots.under_way)
+
+    def test_a_slow_page_does_not_hold_up_the_others(self, slow: SlowPage) -> None:
+        env = AgentVectorEnv(BrowserWorld(num_slots=3, browsers=1), [slow, CALM, CALM])
+        try:
+            env.reset(seed=0)
+            env.send([Click(element=1)] * 3)
+            received = env.recv(min_envs=2)
+            assert received[4]["env_id"].tolist() == [1, 2]
+            assert len(received[0]["elements"]) == len(received[1]) == 2
+            env.send(["wait(0)"], np.array([2]))
+            assert env.recv()[4]["env_id"].tolist() == [2]
+            slow.finish()
+            assert env.recv()[4]["env_id"].tolist() == [0]
+        finally:
+            env.close()
+
+    def test_slots_come_as_they_are_ready(self) -> None:
+        world = ToyWorld(num_slots=3)
+        env = AgentVectorEnv(world, TOY.tasks)
+        world.hold(1)
+        env.async_reset(seed=0)
+        assert env.recv(min_envs=2)[4]["env_id"].tolist() == [0, 2]
+        for _ in range(3):
+            env.send(["wait(0)"] * 2, [2, 0])
+            assert env.recv(min_envs=2)[4]["env_id"].tolist() == [0, 2]
+        Timer(0, world.release, [1]).start()
+        assert env.recv()[4]["task_id"].tolist() == ["toy/fill"]
+        env.step(["wait(0)"] * 3)  # nothing is under way: lock-step again
+
+    def test_a_failed_slot_is_marked_as_in_lock_step_and_heals(self) -> None:
+        world = ToyWorld(num_slots=2)
+        env = AgentVectorEnv(world, [PressTask()])
+        env.reset(seed=0)
+        world.fail(1, SessionCrashedError("page gone"))
+        env.send(["wait(0)"] * 2)
+        _, rewards, terminated, truncated, infos = env.recv(min_envs=2)
+        assert np.isnan(rewards).tolist() == truncated.tolist() == infos["infrastructure"].tolist() == [False, True]
+        assert not terminated.any()
+        assert infos["infrastructure_kind"].tolist() == [None, "session_crashed"]
+        world.fail(1, WorldCrashedError("not yet"))  # the reset is tried again
+        env.send(["wait(0)"], [1])
+        _, rewards, _, truncated, infos = env.recv()
+        assert (rewards.tolist(), truncated.tolist(), infos["infrastructure"].tolist()) == ([0], [False], [False])
+        assert infos["outcome"].tolist() == [None]
+
+    def test_a_slot_that_never_starts_raises_and_leaves_the_others(self) -> None:
+        class HalfDead(ToyWorld):
+            def _reset(self, slot: int, instance: Instance) -> Observation | InfrastructureError:
+                return super()._reset(slot, instance) if slot else WorldCrashedError("no browser")
+
+        env = AgentVectorEnv(HalfDead(num_slots=2), [PressTask()])
+        env.async_reset(seed=0)
+        with pytest.raises(WorldCrashedError, match="no browser"):
+            env.recv(min_envs=2)
+        assert env.recv()[4]["env_id"].tolist() == [1]
+        with pytest.raises(SessionStateError, match=r"Slots \[0\] have no episodes"):
+            env.send(["wait(0)"] * 2)
+        env.send(["wait(0)"], [1])
+        assert env.recv()[4]["env_id"].tolist() == [1]
+
+    def test_misuse_is_told(self) -> None:
+        env = agentgym.make_vec("toy/press", num_envs=2)
+        with pytest.raises(SessionStateError, match="reset"):
+            env.send(["wait(0)"] * 2)
+        env.reset(seed=0)
+        with pytest.raises(SessionStateError, match="0 slots; `send`"):
+            env.recv()
+        with pytest.raises(ValueError, match="min_envs"):
+            env.recv(min_envs=0)
+        with pytest.raises(ValueError, match="1 actions, one a slot"):
+            env.send(["wait(0)"] * 2, [0])
+        for wrong in ([0, 0], [0, 2], [-1, 0]):
+            with pytest.raises(ValueError, match="each slot once, out of 0 to 1"):
+                env.send(["wait(0)"] * 2, wrong)
+        with pytest.raises(TypeError, match="got 3"):
+            env.send(["wait(0)", 3])  # type: ignore[list-item]
+        env.send(["wait(0)"], [1])
+        with pytest.raises(SessionStateError, match=r"slots \[1\].*`recv`"):
+            env.send(["wait(0)"] * 2)
+        with pytest.raises(SessionStateError, match=r"slots \[1\].*`recv`"):
+            env.step(["wait(0)"] * 2)
+        with pytest.raises(SessionStateError, match=r"2 results.* 1 slots"):
+            env.recv(min_envs=2)
+        assert env.recv()[4]["env_id"].tolist() == [1]
+
+    def test_a_refused_send_draws_no_seed(self) -> None:
+        def seeds(*, refused: bool) -> list[int]:
+            env = agentgym.make_vec("toy/press", num_envs=2)
+            env.reset(seed=0)
+            env.step(["done()", "wait(0)"])
+            env.send(["wait(0)"], [1])
+            if refused:
+                with pytest.raises(SessionStateError):
+                    env.send(["wait(0)"] * 2)
+            env.send(["wait(0)"], [0])
+            return [int(each) for each in env.recv(min_envs=2)[4]["seed"]]
+
+        assert seeds(refused=True) == seeds(refused=False)
+
+    def test_a_reset_drops_what_is_under_way(self) -> None:
+        env = agentgym.make_vec("toy/press", num_envs=2)
+        env.reset(seed=0)
+        env.send(["done()"] * 2)
+        assert env.reset(seed=5)[1]["outcome"].tolist() == [None, None]
+        env.send(["done()"], [0])
+        env.async_reset(seed=5)
+        assert env.recv(min_envs=2)[4]["seed"].tolist() == [5, 6]
+
+    def test_it_closes_with_work_under_way(self) -> None:
+        env = AgentVectorEnv(BrowserWorld(num_slots=2), [HANGING])
+        env.reset(seed=0)
+        env.send([Click(element=1)] * 2)
+        env.close()
+        with pytest.raises(SessionStateError, match="0 slots"):
+            env.recv()
