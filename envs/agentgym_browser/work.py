@@ -64,6 +64,8 @@ class WorkUnderWay(Generic[Result]):
             task.add_done_callback(partial(self._arrive, slot))
 
     def _arrive(self, slot: int, task: asyncio.Task[Result]) -> None:
+        if not task.cancelled():
+            task.exception()  # mark as seen: what is closed before it is taken is nobody's error
         with self._arrived:
             self._done[slot] = task
             self._arrived.notify()
