@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from threading import Timer
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +22,20 @@ from tests.slow_page import CALM, HANGING, SlowPage
 from tests.toy_world import TOY, PressTask, ToyWorld
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from agentgym.errors import InfrastructureError
     from agentgym.observation import Observation
     from agentgym.task import Instance
     from agentgym.vector_env import Batch
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")
+
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "stepping.md"
+
+
+def test_the_example_in_the_documents_runs() -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    exec(example, {})
 
 
 def rows(batch: Batch) -> dict[int, Any]:

@@ -6,6 +6,7 @@ import gc
 from threading import Timer
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from agentgym import registry
@@ -165,6 +166,21 @@ class TestBrowserWork(WorkContract):
             slow.finish()
             assert isinstance(world.collect()[0], Step)
             assert slow.state == 1
+
+    def test_it_can_be_closed_while_its_browser_starts(self, tmp_path: Path) -> None:
+        silent = tmp_path / "silent"
+        silent.write_text("#!/bin/sh\nexec sleep 600\n")
+        silent.chmod(0o755)
+        with BrowserWorld() as world:  # whatever Python itself opens once
+            world.reset({0: Instance(CALM, 0)})
+        here = psutil.Process()
+        before = here.num_fds(), here.children(recursive=True)
+        world = BrowserWorld(chromium=silent)
+        world.submit({0: Instance(CALM, 0)})
+        while not any(process.name() == "sleep" for process in here.children(recursive=True)):
+            assert not world.collect(timeout_s=0)
+        world.close()
+        assert (here.num_fds(), here.children(recursive=True)) == before
 
     def test_a_slot_under_way_cannot_be_stepped_or_reset_beside(self) -> None:
         with BrowserWorld(num_slots=2) as world:

@@ -55,9 +55,10 @@ ticking.cancel()
 exit()
 """
 PROCESSES = f"""
-import multiprocessing, os, psutil, sys, agentgym
+import multiprocessing, psutil, signal, sys, agentgym
 
 def play(pipe, inherited):
+    signal.alarm({round(BOUND_S)})  # ends it, should it hang
     env = inherited or agentgym.make({TASK_ID!r})
     said = ""
     if inherited is not None:
