@@ -16,7 +16,7 @@ from agentgym.observation import Observation
 from agentgym.task import Instance
 from agentgym.world import Step, World
 from agentgym_browser.world import BrowserWorld
-from tests.slow_page import CALM, HANGING, SlowPage
+from tests.slow_page import CALM, SlowPage
 from tests.toy_world import PressTask, ToyWorld
 
 if TYPE_CHECKING:
@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 
     from agentgym.action import Action
     from agentgym.errors import InfrastructureError
-    from tests.browser_page import PageTask
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")
+
+
+BOUND_S = 30.0  # far more than a page needs to become busy
 
 
 class BlockingWorld(World):
@@ -116,10 +118,7 @@ class WorkContract:
             world.submit({0: instance, 1: instance})
             world.close()
         assert not world.under_way
-        observation = world.reset({0: instance})[0]
-        assert isinstance(observation, Observation)
-        world.submit({0: Wait(ms=10_000)})
-        world.close()
+        assert isinstance(world.reset({0: instance})[0], Observation)
 
 
 class TestToyWork(WorkContract):
@@ -182,15 +181,17 @@ class TestBrowserWork(WorkContract):
         world.close()
         assert (here.num_fds(), here.children(recursive=True)) == before
 
-    def test_a_slot_under_way_cannot_be_stepped_or_reset_beside(self) -> None:
+    def test_a_slot_under_way_cannot_be_stepped_or_reset_beside(self, tmp_path: Path) -> None:
+        slow = SlowPage(tmp_path)
         with BrowserWorld(num_slots=2) as world:
-            world.reset({0: Instance(CALM, 0), 1: Instance(CALM, 0)})
-            world.submit({0: Wait(ms=50)})
+            world.reset({0: Instance(slow, 0), 1: Instance(CALM, 0)})
+            world.submit({0: Click(element=1)})
             with pytest.raises(SessionStateError, match=r"slots \[0\]"):
                 world.step({0: Wait(ms=0)})
             with pytest.raises(SessionStateError, match=r"slots \[0\]"):
                 world.reset({0: Instance(CALM, 0)})
             assert isinstance(world.step({1: Wait(ms=0)})[1], Step)
+            slow.finish()
             assert isinstance(world.collect()[0], Step)
 
     def test_a_bug_in_one_slot_raises_and_leaves_the_others_results(self) -> None:
@@ -201,14 +202,15 @@ class TestBrowserWork(WorkContract):
             assert world.under_way == {1}
             assert isinstance(world.collect()[1], Observation)
 
-    @pytest.mark.parametrize("task", [HANGING, CALM])
-    def test_who_waits_is_told_when_another_thread_closes_the_world(self, task: PageTask) -> None:
+    def test_who_waits_is_told_when_another_thread_closes_the_world(self, tmp_path: Path) -> None:
+        slow = SlowPage(tmp_path)
         world = BrowserWorld()
-        world.reset({0: Instance(task, 0)})
-        world.submit({0: Click(element=1) if task is HANGING else Wait(ms=10_000)})
-        closer = Timer(0.1, world.close)
+        world.reset({0: Instance(slow, 0)})
+        world.submit({0: Click(element=1)})
+        assert slow.busy.wait(BOUND_S)
+        closer = Timer(0.1, world.close)  # while it waits
         closer.start()
-        with pytest.raises(SessionStateError, match="closed"):
+        with pytest.raises(SessionStateError, match=r"closed|0 slots"):
             world.collect()
         closer.join()
 
@@ -224,6 +226,6 @@ class TestBrowserWork(WorkContract):
         with BrowserWorld() as world:
             world.reset({0: Instance(task, 0)})
             world.submit({0: action})
-            assert task.busy.wait(30)
+            assert task.busy.wait(BOUND_S)
         gc.collect()  # an error that nobody has looked at is told when its future goes
         assert not caplog.records

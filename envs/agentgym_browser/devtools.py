@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import os
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from agentgym.errors import SessionCrashedError, SessionTimeoutError, WorldCrashedError
@@ -57,7 +58,7 @@ class Connection(asyncio.Protocol):
         """Attach to the two ends of a browser's pipe, which the connection then owns."""
         loop = asyncio.get_running_loop()
         self = cls()
-        with contextlib.ExitStack() as on_failure:  # also when the world is closed in this moment
+        with ExitStack() as on_failure:  # also when the world is closed in this moment
             reader, writer = os.fdopen(read_fd, "rb", 0), os.fdopen(write_fd, "wb", 0)
             on_failure.callback(writer.close)
             on_failure.callback(self.close)

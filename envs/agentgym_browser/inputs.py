@@ -160,17 +160,17 @@ async def _draw_until_taken(page: Page, taken: asyncio.Future[Any]) -> None:
     raise SessionTimeoutError(f"mouse input: not taken in {PAGE_TIMEOUT_S:g} s.")
 
 
-async def _keys(page: Page, events: list[dict[str, Any]]) -> None:
-    sent = [page.send("Input.dispatchKeyEvent", event) for event in events]
-    if sent:
-        await within(_all_of(sent), PAGE_TIMEOUT_S, "key input")
-
-
 def _all_of(sent: list[asyncio.Future[dict[str, Any]]]) -> asyncio.Future[list[dict[str, Any]]]:
     """Return one future of some answers, which nobody need wait for to its end: the world may be closed meanwhile."""
     taken = asyncio.gather(*sent)
     taken.add_done_callback(lambda answers: answers.cancelled() or answers.exception())
     return taken
+
+
+async def _keys(page: Page, events: list[dict[str, Any]]) -> None:
+    sent = [page.send("Input.dispatchKeyEvent", event) for event in events]
+    if sent:
+        await within(_all_of(sent), PAGE_TIMEOUT_S, "key input")
 
 
 async def _scroll(page: Page, action: Scroll) -> None:

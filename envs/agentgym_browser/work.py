@@ -24,6 +24,7 @@ class WorkUnderWay(Generic[Result]):
     def __init__(self) -> None:
         self._slots: set[int] = set()
         self._done: dict[int, asyncio.Task[Result]] = {}  # in order of arrival
+        self._wanted = 0  # results that the caller waits for: waking it for each would cost more than the work
         self._arrived = threading.Condition()
 
     @property
@@ -44,6 +45,7 @@ class WorkUnderWay(Generic[Result]):
             Exception: a bug raised it in one slot, which is no longer under way; the others' results stay.
         """
         with self._arrived:
+            self._wanted = at_least
             self._arrived.wait_for(lambda: len(self._done) >= at_least, timeout_s)
             for slot, task in self._done.items():
                 if task.cancelled():
@@ -68,7 +70,8 @@ class WorkUnderWay(Generic[Result]):
             task.exception()  # mark as seen: what is closed before it is taken is nobody's error
         with self._arrived:
             self._done[slot] = task
-            self._arrived.notify()
+            if len(self._done) >= self._wanted:
+                self._arrived.notify()
 
 
 def _result(task: asyncio.Task[Result]) -> Result | InfrastructureError:
