@@ -173,7 +173,7 @@ def make_vec(
     malformed_penalty: float = 0.0,
     render_mode: Literal["rgb_array"] | None = None,
 ) -> AgentVectorEnv:
-    """Make many environments that share one world and move in lock-step.
+    """Make many environments that share one world, and move in lock-step or as they are ready.
 
     Args:
         id_or_suite: task ids and suite names, a list or separated by commas; the slots play them in turn.

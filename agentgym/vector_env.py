@@ -1,4 +1,8 @@
-"""Many environments in one world, in lock-step: Gymnasium's vector API with one batched world call a step.
+"""Many environments in one world: Gymnasium's vector API in lock-step, and EnvPool's names to step asynchronously.
+
+Asynchronously, `AgentVectorEnv.send` begins work in some slots and `AgentVectorEnv.recv` returns whichever are ready,
+so that a slow page does not hold up the others; `step` is to send to all and to receive from all. There is no thread
+or process per environment.
 
 Autoreset is ``NEXT_STEP``: the step after an episode's end ignores its action, resets that slot and returns the first
 observation with reward 0. A failed slot never fails its neighbours: its episode is truncated with reward NaN, its
@@ -17,17 +21,17 @@ from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 from numpy.typing import NDArray
 
 from agentgym.action import Action
-from agentgym.env import RunningEpisode, Transition, check_options, gym_observation, read_action
-from agentgym.errors import ActionError, ConfigError, InfrastructureError, SessionStateError
+from agentgym.env import check_options, gym_observation
+from agentgym.errors import ConfigError, SessionStateError
+from agentgym.slots import Slots
 from agentgym.spaces import ActionSpace, observation_space
 from agentgym.task import TEST_SEEDS, Instance, Task
 
 if TYPE_CHECKING:
+    from agentgym.env import RunningEpisode
+    from agentgym.errors import InfrastructureError
     from agentgym.observation import Observation
     from agentgym.world import World
-
-RESET_ATTEMPTS = 3  # a crashed browser costs one; more in a row mean that it will not come back
-FAILED = Transition(float("nan"), terminated=False, truncated=True)
 
 Batch = tuple[dict[str, Any], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
 
@@ -35,8 +39,9 @@ Batch = tuple[dict[str, Any], NDArray[np.float64], NDArray[np.bool_], NDArray[np
 class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[Any]]):
     """Tasks behind Gymnasium's vector API; slot ``i`` behaves exactly as an `AgentEnv` seeded with ``seed + i``.
 
-    ``info`` has the keys of `agentgym.env.EpisodeInfo` as arrays, and ``infrastructure`` (bool) and
-    ``infrastructure_kind`` (the error's kind, or None), each of shape (num_envs,).
+    ``info`` has the keys of `agentgym.env.EpisodeInfo` as arrays, and ``infrastructure`` (bool),
+    ``infrastructure_kind`` (the error's kind, or None) and ``env_id`` (the slot), each of shape (num_envs,); after
+    `recv`, one row for each slot that is received.
 
     Args:
         world: where they run, one slot each; the environment owns it from here on, and closes it.
@@ -77,13 +82,9 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
         self.single_action_space = ActionSpace(width, height)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._world = world
-        self._max_steps = max_steps
-        self._malformed_penalty = malformed_penalty
+        self._slots = Slots(world, max_steps=max_steps, malformed_penalty=malformed_penalty)
         self._screenshot = screenshot
         self._generators: list[np.random.Generator] = [np_random()[0] for _ in range(self.num_envs)]
-        self._played = [0] * self.num_envs  # episodes that each slot has begun
-        self._episodes: dict[int, RunningEpisode] = {}
 
     def __repr__(self) -> str:
         return f"AgentVectorEnv({len(self.tasks)} tasks, num_envs={self.num_envs})"
@@ -97,7 +98,7 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
         Raises:
             SessionStateError: there has been no reset.
         """
-        return tuple(episode.observation for episode in self._started())
+        return tuple(episode.observation for episode in self._started(range(self.num_envs)))
 
     def reset(
         self,
@@ -105,7 +106,7 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
         seed: int | Sequence[int | None] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Start an episode in every slot.
+        """Start an episode in every slot; what is under way is waited for and dropped.
 
         Args:
             seed: slot ``i`` starts with ``seed + i``, or with the i-th of a list; None draws train seeds.
@@ -116,42 +117,83 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
             ValueError: the mask has another shape or type.
         """
         chosen = self._chosen(options or {})
-        seeds = self._seeds(seed)
-        drawn: dict[int, int] = {}
-        for slot in chosen:
-            each = seeds[slot]
-            if each is not None:
-                self._generators[slot] = np_random(each)[0]
-                self._played[slot] = 0
-            drawn[slot] = self._draw(slot) if each is None else each
-        failures = self._begin(drawn)
-        if failures:
-            raise next(iter(failures.values()))
-        return self._batch(), self._infos({})
+        self._begin(chosen, seed)
+        for answer in self._slots.wait(len(chosen)).values():
+            if answer.failure is not None:
+                raise answer.failure
+        slots = list(range(self.num_envs))
+        return self._batch(slots), self._infos(slots, {})
 
     def step(self, actions: Sequence[Action | str]) -> Batch:
         """Carry out one action in each slot; slots whose episode had ended are reset instead.
 
         Raises:
-            SessionStateError: there has been no reset.
+            SessionStateError: there has been no reset, or a slot is under way.
             ValueError: there is not one action a slot.
         """
-        episodes = self._started()
-        if isinstance(actions, str) or len(actions) != self.num_envs:
-            raise ValueError(f"step takes {self.num_envs} actions, one a slot, got {actions!r}")
-        ended = [slot for slot, episode in enumerate(episodes) if episode.outcome is not None]
-        transitions, failures = self._play({slot: action for slot, action in enumerate(actions) if slot not in ended})
-        if ended:  # after the steps: a world that crashed meanwhile has by now told every slot
-            failed = self._begin({slot: self._draw(slot) for slot in ended})
-            transitions |= {slot: FAILED if slot in failed else Transition(0.0, False, False) for slot in ended}
-            failures |= failed
-        ordered = [transitions[slot] for slot in range(self.num_envs)]
+        self.send(actions)
+        return self.recv(min_envs=self.num_envs)
+
+    def async_reset(self, *, seed: int | Sequence[int | None] | None = None) -> None:
+        """Begin an episode in every slot without waiting; `recv` gives their first observations, with reward 0.
+
+        What is under way is waited for and dropped.
+
+        Args:
+            seed: as in `reset`.
+        """
+        self._slots.drop()
+        self._begin(range(self.num_envs), seed)
+
+    def send(self, actions: Sequence[Action | str], env_ids: Sequence[int] | NDArray[np.integer] | None = None) -> None:
+        """Begin one action in each of some slots without waiting; a slot whose episode had ended is reset instead.
+
+        Args:
+            actions: one for each of ``env_ids``.
+            env_ids: the slots, each once; all of them, in order, where None.
+
+        Raises:
+            SessionStateError: a slot has no episode, or is under way; nothing was begun.
+            ValueError: there is not one action a slot, a slot is named twice, or there is no such slot.
+            TypeError: an action is neither an action nor text.
+        """
+        slots = list(range(self.num_envs)) if env_ids is None else [int(each) for each in env_ids]
+        unknown = sorted(set(slots).difference(range(self.num_envs)))
+        if unknown or len(set(slots)) != len(slots):
+            raise ValueError(f"env_ids names each slot once, out of 0 to {self.num_envs - 1}, got {slots}")
+        if isinstance(actions, str) or len(actions) != len(slots):
+            raise ValueError(f"These slots take {len(slots)} actions, one a slot, got {actions!r}")
+        ended = [episode.outcome is not None for episode in self._started(slots)]
+        self._slots.check_free(slots)  # before a seed is drawn
+        work = zip(slots, actions, ended, strict=True)
+        self._slots.send({slot: self._next(slot, None) if over else action for slot, action, over in work})
+
+    def recv(self, *, min_envs: int = 1) -> Batch:
+        """Wait until at least so many slots are ready, and return all that are.
+
+        Every array has a row for each of these slots, in their order; ``info["env_id"]`` names them. What a row says is
+        what `step` says.
+
+        Raises:
+            SessionStateError: fewer slots are under way.
+            ValueError: ``min_envs`` is less than 1.
+            InfrastructureError: a slot that never had an episode failed several times in a row; `async_reset` again.
+        """
+        if min_envs < 1:
+            raise ValueError(f"min_envs must be at least 1, got {min_envs}")
+        answers = self._slots.wait(min_envs)
+        for slot, answer in answers.items():
+            if answer.failure is not None and slot not in self._slots.episodes:  # there is no observation to return
+                self._slots.give_back({other: answers[other] for other in answers if other != slot})
+                raise answer.failure
+        slots = list(answers)
+        transitions = [answer.transition for answer in answers.values()]
         return (
-            self._batch(),
-            np.array([each.reward for each in ordered], dtype=np.float64),
-            np.array([each.terminated for each in ordered], dtype=np.bool_),
-            np.array([each.truncated for each in ordered], dtype=np.bool_),
-            self._infos(failures),
+            self._batch(slots),
+            np.array([each.reward for each in transitions], dtype=np.float64),
+            np.array([each.terminated for each in transitions], dtype=np.bool_),
+            np.array([each.truncated for each in transitions], dtype=np.bool_),
+            self._infos(slots, {slot: each.failure for slot, each in answers.items() if each.failure is not None}),
         )
 
     def render(self) -> tuple[Any, ...] | None:
@@ -159,9 +201,9 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
         return None if self.render_mode is None else tuple(each.screenshot for each in self.observations)
 
     def close_extras(self, **kwargs: Any) -> None:
-        """End the world."""
+        """End the world, also with work under way."""
         del kwargs
-        self._world.close()
+        self._slots.close()
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
         if seed is None:
@@ -172,81 +214,59 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
             raise ValueError(f"reset takes {self.num_envs} seeds, one a slot, got {len(seed)}")
         return list(seed)
 
+    def _begin(self, slots: Sequence[int], seed: int | Sequence[int | None] | None) -> None:
+        """Begin an episode in some slots without waiting."""
+        seeds = self._seeds(seed)
+        instances: dict[int, Instance] = {}
+        for slot in slots:
+            each = seeds[slot]
+            if each is not None:
+                self._generators[slot] = np_random(each)[0]
+                self._slots.begun[slot] = 0
+            instances[slot] = self._next(slot, each)
+        self._slots.send(instances)
+
     def _chosen(self, options: dict[str, Any]) -> list[int]:
         """Return the slots that a reset is for."""
         mask = options.get("reset_mask")
         if mask is None:
+            self._slots.drop()
             return list(range(self.num_envs))
         if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
             raise ValueError(f"options['reset_mask'] must be a bool array of shape ({self.num_envs},), got {mask!r}")
-        self._started()  # the other slots go on, so they must be there
+        slots = range(self.num_envs)
+        self._slots.check_free(slots)
+        self._started(slots)  # the other slots go on, so they must be there
         return [int(slot) for slot in np.flatnonzero(mask)]
 
-    def _draw(self, slot: int) -> int:
-        return int(self._generators[slot].integers(TEST_SEEDS))
+    def _next(self, slot: int, seed: int | None) -> Instance:
+        """Return what a slot plays next; draws a seed where there is none."""
+        task = self.tasks[(slot + self._slots.begun[slot] * self.num_envs) % len(self.tasks)]
+        return Instance(task, int(self._generators[slot].integers(TEST_SEEDS)) if seed is None else seed)
 
-    def _begin(self, seeds: dict[int, int]) -> dict[int, InfrastructureError]:
-        """Start an episode in some slots; try again where the machine fails, and return who failed to the end."""
-        pending = {slot: Instance(self._next_task(slot), seed) for slot, seed in seeds.items()}
-        failures: dict[int, InfrastructureError] = {}
-        for _ in range(RESET_ATTEMPTS):
-            failures = {}
-            for slot, answer in self._world.reset(pending).items():
-                if isinstance(answer, InfrastructureError):
-                    failures[slot] = answer
-                    continue
-                instance = pending[slot]
-                limit = self._max_steps or instance.task.max_steps
-                self._episodes[slot] = RunningEpisode(instance, answer, limit, self._malformed_penalty)
-                self._played[slot] += 1
-            pending = {slot: pending[slot] for slot in failures}
-            if not pending:
-                break
-        for slot, error in failures.items():
-            if slot in self._episodes:
-                self._episodes[slot].fail(error)
-        return failures
+    def _started(self, slots: Sequence[int]) -> list[RunningEpisode]:
+        episodes = self._slots.episodes
+        missing = [slot for slot in slots if slot not in episodes]
+        if missing:
+            raise SessionStateError(f"Slots {missing} have no episodes; call reset first, or receive their first.")
+        return [episodes[slot] for slot in slots]
 
-    def _next_task(self, slot: int) -> Task:
-        return self.tasks[(slot + self._played[slot] * self.num_envs) % len(self.tasks)]
-
-    def _play(self, actions: dict[int, Action | str]) -> tuple[dict[int, Transition], dict[int, InfrastructureError]]:
-        """Carry out actions; return what they were worth, and the slots whose machine failed."""
-        transitions: dict[int, Transition] = {}
-        valid: dict[int, Action] = {}
-        for slot, action in actions.items():
-            try:
-                valid[slot] = read_action(action)
-            except ActionError as error:
-                transitions[slot] = self._episodes[slot].refuse(error)
-        failures: dict[int, InfrastructureError] = {}
-        results = self._world.step(valid) if valid else {}
-        for slot, result in results.items():
-            try:
-                if isinstance(result, InfrastructureError):
-                    raise result
-                transitions[slot] = self._episodes[slot].advance(result)
-            except InfrastructureError as error:
-                self._episodes[slot].fail(error)
-                transitions[slot], failures[slot] = FAILED, error
-        return transitions, failures
-
-    def _started(self) -> list[RunningEpisode]:
-        if len(self._episodes) < self.num_envs:
-            raise SessionStateError("This environment has no episodes; call reset first.")
-        return [self._episodes[slot] for slot in range(self.num_envs)]
-
-    def _batch(self) -> dict[str, Any]:
-        rows = [gym_observation(each, screenshot=self._screenshot) for each in self.observations]
+    def _batch(self, slots: Sequence[int]) -> dict[str, Any]:
+        """Return the newest observations of some slots, one row each."""
+        observations = (episode.observation for episode in self._started(slots))
+        rows = [gym_observation(each, screenshot=self._screenshot) for each in observations]
         space = self.single_observation_space
-        empty = cast("dict[str, Any]", create_empty_array(space, self.num_envs))
+        empty = cast("dict[str, Any]", create_empty_array(space, len(slots)))
         return cast("dict[str, Any]", concatenate(space, rows, empty))
 
-    def _infos(self, failures: dict[int, InfrastructureError]) -> dict[str, Any]:
-        infos: dict[str, Any] = {}
-        for slot, episode in enumerate(self._started()):
-            infos = self._add_info(infos, dict(episode.info), slot)
-        infos["infrastructure"] = np.array([slot in failures for slot in range(self.num_envs)])
-        kinds = [failures[slot].kind if slot in failures else None for slot in range(self.num_envs)]
+    def _infos(self, slots: Sequence[int], failures: dict[int, InfrastructureError]) -> dict[str, Any]:
+        """Return the infos of some slots, one row each."""
+        every: dict[str, Any] = {}
+        for slot, episode in zip(slots, self._started(slots), strict=True):
+            every = self._add_info(every, dict(episode.info), slot)
+        infos = {key: values[slots] for key, values in every.items()}
+        infos["infrastructure"] = np.array([slot in failures for slot in slots])
+        kinds = [failures[slot].kind if slot in failures else None for slot in slots]
         infos["infrastructure_kind"] = np.array(kinds, dtype=object)
+        infos["env_id"] = np.array(slots)
         return infos

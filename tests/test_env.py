@@ -160,7 +160,7 @@ class TestVectorEnv:
         env = AgentVectorEnv(ToyWorld(num_slots=1), [PressTask()])
         env.reset(seed=0)
         env.step(["done()"])
-        env._world = Dying(num_slots=1)
+        env._slots.world = Dying(num_slots=1)
         for _ in range(2):
             _, rewards, _, truncated, infos = env.step(["wait(0)"])
             assert np.isnan(rewards[0])

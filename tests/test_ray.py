@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+import agentgym
 from agentgym.episode import EpisodeKey
 from agentgym.errors import CheckpointError, ConfigError, MissingDependencyError, UnknownNameError, WorkerLostError
 from agentgym.policy.oracle import OraclePolicy
@@ -311,6 +312,27 @@ def test_no_browser_outlives_its_worker(ray_here: Any) -> None:
         browser = newest_worker().children(recursive=True)
         assert browser
     assert not any(process.is_running() for process in browser)
+
+
+class Player:
+    """An actor of a user's own, with an environment in it."""
+
+    def __init__(self) -> None:
+        self.env = agentgym.make("miniwob/click-button")
+
+    def play(self) -> tuple[bool, list[int]]:
+        self.env.reset(seed=0)
+        terminated = self.env.step("done()")[2]
+        return terminated, [process.pid for process in psutil.Process().children(recursive=True)]
+
+
+def test_an_environment_runs_in_an_actor_and_ends_with_it(ray_here: Any) -> None:
+    player = ray_here.remote(Player).remote()
+    terminated, pids = ray_here.get(player.play.remote())
+    assert terminated
+    assert len(pids) >= 3
+    ray_here.kill(player)
+    wait_for(lambda: not any(map(psutil.pid_exists, pids)), "the end of a killed actor's browser")
 
 
 ENDLESS = """

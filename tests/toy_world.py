@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from random import Random
+from threading import Condition
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -12,14 +13,14 @@ from agentgym.action import Action, Click, Done, Fill
 from agentgym.episode import Score
 from agentgym.errors import InfrastructureError, SessionStateError, WorldCrashedError
 from agentgym.observation import Box, Element, Observation
-from agentgym.task import Suite, Task
-from agentgym.world import Step, World
+from agentgym.task import Instance, Suite, Task
+from agentgym.world import Step, World, refuse_busy, refuse_too_many
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from agentgym.task import Instance, OracleScript
+    from agentgym.task import OracleScript
 
 WORDS = ("ash", "birch", "cedar", "elm", "fir", "oak", "pine", "yew")
 
@@ -117,7 +118,8 @@ class ToyWorld(World):
     """Sessions that are plain objects.
 
     ``fail(slot, error)`` makes the slot's next call answer with the error and lose its episode; ``crash()`` does so for
-    every slot, as the end of a browser would.
+    every slot, as the end of a browser would. ``hold(slot)`` makes the slot slow: what is submitted to it has no result
+    until ``release(slot)``, from whichever thread.
     """
 
     name: ClassVar[str] = "toy"
@@ -128,12 +130,52 @@ class ToyWorld(World):
         self.closed = 0
         self._faults: dict[int, InfrastructureError] = {}
         self._running: dict[int, tuple[ToyTask, Screen]] = {}
+        self._held: set[int] = set()
+        self._working: dict[int, Instance | Action] = {}
+        self._results: dict[int, Observation | Step | InfrastructureError] = {}
+        self._changed = Condition()
 
     def fail(self, slot: int, error: InfrastructureError) -> None:
         self._faults[slot] = error
 
     def crash(self) -> None:
         self._faults = {slot: WorldCrashedError("the toy broke") for slot in range(self.num_slots)}
+
+    def hold(self, slot: int) -> None:
+        self._held.add(slot)
+
+    def release(self, slot: int) -> None:
+        with self._changed:
+            self._held.discard(slot)
+            self._work()
+
+    @property
+    def under_way(self) -> frozenset[int]:
+        with self._changed:
+            return frozenset(self._working.keys() | self._results.keys())
+
+    def submit(self, work: Mapping[int, Instance | Action]) -> None:
+        refuse_busy(work, self.under_way)
+        with self._changed:
+            self._working.update(work)
+            self._work()
+
+    def collect(
+        self, *, at_least: int = 1, timeout_s: float | None = None
+    ) -> dict[int, Observation | Step | InfrastructureError]:
+        refuse_too_many(at_least, self.under_way)
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._results) >= at_least, timeout_s)
+            results = dict(self._results)
+            self._results.clear()
+        return results
+
+    def _work(self) -> None:
+        """Do what was submitted to slots that are not held."""
+        for slot in [slot for slot in self._working if slot not in self._held]:
+            each = self._working.pop(slot)
+            self._results[slot] = self._reset(slot, each) if isinstance(each, Instance) else self._step(slot, each)
+        self._changed.notify_all()
 
     def reset(self, instances: Mapping[int, Instance]) -> dict[int, Observation | InfrastructureError]:
         return {slot: self._reset(slot, instance) for slot, instance in instances.items()}
@@ -143,7 +185,8 @@ class ToyWorld(World):
 
     def close(self) -> None:
         self.closed += 1
-        self._running.clear()
+        for each in (self._running, self._working, self._results):
+            each.clear()
 
     def _reset(self, slot: int, instance: Instance) -> Observation | InfrastructureError:
         self._running.pop(slot, None)

@@ -57,6 +57,14 @@ class Browser:
         self._stop_process()
         self._connecting = asyncio.Lock()  # the next use may be in another event loop
 
+    def let_go(self) -> None:
+        """Forget the browser in a process that was forked from its owner, and does not own it.
+
+        Its keeper takes the end of this pipe for the end of the owner, so a copy here would keep the browser running.
+        """
+        if self._process is not None and self._process.keeper.stdin is not None:
+            self._process.keeper.stdin.close()
+
     async def _start(self) -> Connection:
         self._stop_process()
         self._process = start_chromium(self._path)
@@ -64,6 +72,9 @@ class Browser:
         connection.on_events("", self._on_event)
         try:
             await connection.call("Target.setDiscoverTargets", {"discover": True}, timeout_s=START_TIMEOUT_S)
+        except asyncio.CancelledError:  # the world is closed; `stop` ends the process
+            connection.close()
+            raise
         except (WorldCrashedError, SessionTimeoutError) as error:
             connection.close()
             self._stop_process()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from agentgym.errors import SessionCrashedError, SessionTimeoutError, WorldCrashedError
@@ -56,8 +57,13 @@ class Connection(asyncio.Protocol):
         """Attach to the two ends of a browser's pipe, which the connection then owns."""
         loop = asyncio.get_running_loop()
         self = cls()
-        self._reader, _ = await loop.connect_read_pipe(lambda: self, os.fdopen(read_fd, "rb", 0))
-        self._writer, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, os.fdopen(write_fd, "wb", 0))
+        with ExitStack() as on_failure:  # also when the world is closed in this moment
+            reader, writer = os.fdopen(read_fd, "rb", 0), os.fdopen(write_fd, "wb", 0)
+            on_failure.callback(writer.close)
+            on_failure.callback(self.close)
+            self._reader, _ = await loop.connect_read_pipe(lambda: self, reader)
+            self._writer, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, writer)
+            on_failure.pop_all()
         return self
 
     def on_events(self, session_id: str, handler: Callable[[str, Event], None] | None) -> None:

@@ -154,7 +154,7 @@ async def _click(page: Page, point: Point, action: Click) -> None:
 async def _mouse(page: Page, events: list[dict[str, Any]]) -> None:
     page.pointed = True
     sent = [page.send("Input.dispatchMouseEvent", event) for event in events]
-    taken = asyncio.gather(*sent)
+    taken = _all_of(sent)
     if events[-1]["type"] in {"mousePressed", "mouseReleased"}:  # takes the moves before it along
         await within(taken, PAGE_TIMEOUT_S, "mouse input")
     else:
@@ -171,10 +171,17 @@ async def _draw_until_taken(page: Page, taken: asyncio.Future[Any]) -> None:
     raise SessionTimeoutError(f"mouse input: not taken in {PAGE_TIMEOUT_S:g} s.")
 
 
+def _all_of(sent: list[asyncio.Future[dict[str, Any]]]) -> asyncio.Future[list[dict[str, Any]]]:
+    """Return one future of some answers, which nobody need wait for to its end: the world may be closed meanwhile."""
+    taken = asyncio.gather(*sent)
+    taken.add_done_callback(lambda answers: answers.cancelled() or answers.exception())
+    return taken
+
+
 async def _keys(page: Page, events: list[dict[str, Any]]) -> None:
     sent = [page.send("Input.dispatchKeyEvent", event) for event in events]
     if sent:
-        await within(asyncio.gather(*sent), PAGE_TIMEOUT_S, "key input")
+        await within(_all_of(sent), PAGE_TIMEOUT_S, "key input")
 
 
 async def _scroll(page: Page, action: Scroll, points: Mapping[int, Point]) -> None:

@@ -4,7 +4,7 @@ One browser uses about one core, so there is one for each, with several sessions
 storage, cache, scripts; no network beyond the task's own files. Not isolated: the browser process, CPU and memory. An
 event loop on a thread of its own speaks to the browsers, so that the world works inside notebooks and beside other
 loops, and answers pages while the caller thinks. Leaves no process behind, also when the owner is killed (see
-`keeper`).
+`keeper`). A process that was forked from the owner has no session: it opens its own browsers when it resets.
 """
 
 from __future__ import annotations
@@ -12,19 +12,21 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from agentgym.action import Action
 from agentgym.errors import InfrastructureError, SessionStateError
-from agentgym.world import Step, World
+from agentgym.world import Step, World, refuse_busy, refuse_too_many
 from agentgym_browser.browser import Browser
 from agentgym_browser.chromium import browser_version, find_chromium
 from agentgym_browser.session import Session
+from agentgym_browser.work import WorkUnderWay
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Coroutine, Iterable, Mapping
     from pathlib import Path
 
-    from agentgym.action import Action
     from agentgym.observation import Observation
     from agentgym.task import Instance
 
@@ -68,8 +70,10 @@ class BrowserWorld(World):
         self._path = chromium or find_chromium()
         self._browsers = [Browser(self._path) for _ in range(browsers)]
         self._sessions: dict[int, Session] = {}
+        self._work: WorkUnderWay[Observation | Step] = WorkUnderWay()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        _WORLDS.add(self)
 
     def __repr__(self) -> str:
         return f"BrowserWorld(num_slots={self.num_slots}, screenshot={self._screenshot})"
@@ -93,29 +97,51 @@ class BrowserWorld(World):
         """Process ids of the running browsers' keepers."""
         return [browser.pid for browser in self._browsers if browser.pid is not None]
 
+    @property
+    def under_way(self) -> frozenset[int]:
+        """The slots whose work was submitted, and whose result was not collected yet."""
+        return self._work.slots
+
     def reset(self, instances: Mapping[int, Instance]) -> dict[int, Observation | InfrastructureError]:
         """Start an episode in each of the given slots; starts browsers that are not running.
 
         Sessions of a browser that has ended stay until their slot is reset: stepped before that, they say so.
         """
-        for slot in instances:
-            self._check(slot)
+        self._check(instances)
         return self._run(self._each({slot: self._reset(slot, instance) for slot, instance in instances.items()}))
 
     def step(self, actions: Mapping[int, Action]) -> dict[int, Step | InfrastructureError]:
         """Carry out one action in each of the given slots."""
+        self._check(actions)
         sessions = {slot: self._session(slot) for slot in actions}
         return self._run(self._each({slot: sessions[slot].step(action) for slot, action in actions.items()}))
 
+    def submit(self, work: Mapping[int, Instance | Action]) -> None:
+        """Start work in some slots; it goes on while the caller does something else."""
+        self._check(work)
+        sessions = {slot: self._session(slot) for slot, each in work.items() if isinstance(each, Action)}
+        running: dict[int, Coroutine[Any, Any, Observation | Step]] = {}
+        for slot, each in work.items():
+            running[slot] = sessions[slot].step(each) if isinstance(each, Action) else self._reset(slot, each)
+        self._work.start(running, self._opened())
+
+    def collect(
+        self, *, at_least: int = 1, timeout_s: float | None = None
+    ) -> dict[int, Observation | Step | InfrastructureError]:
+        """Wait for submitted work, and return the results that are there, in the order in which they came."""
+        refuse_too_many(at_least, self.under_way)
+        return self._work.take(at_least=at_least, timeout_s=timeout_s)
+
     def close(self) -> None:
-        """End the browsers, their folders and our thread."""
+        """End the browsers, their folders and our thread; whoever waits for work under way is told."""
         self._sessions.clear()
         if self._loop is not None and self._thread is not None:
-            self._run(self._stop_browsers())
+            self._run(self._stop())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
             self._loop = self._thread = None
+        self._work = WorkUnderWay()
 
     async def _each(self, work: dict[int, Coroutine[Any, Any, Result]]) -> dict[int, Result | InfrastructureError]:
         """Run the slots' work at once; infrastructure errors become their slot's result, bugs raise."""
@@ -135,23 +161,59 @@ class BrowserWorld(World):
         return await session.reset(instance)
 
     def _session(self, slot: int) -> Session:
-        self._check(slot)
         if slot not in self._sessions:
             raise SessionStateError(f"step before reset: slot {slot} has no running episode; call reset first.")
         return self._sessions[slot]
 
-    def _check(self, slot: int) -> None:
-        if not 0 <= slot < self.num_slots:
-            raise IndexError(f"slot {slot} is outside of this world's {self.num_slots} slots")
+    def _check(self, slots: Iterable[int]) -> None:
+        """Check that slots exist and are free."""
+        for slot in slots:
+            if not 0 <= slot < self.num_slots:
+                raise IndexError(f"slot {slot} is outside of this world's {self.num_slots} slots")
+        refuse_busy(slots, self.under_way)
 
-    def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Run a coroutine on the world's own thread and wait for it."""
+    def _opened(self) -> asyncio.AbstractEventLoop:
+        """Return the event loop; starts it on the world's own thread where there is none."""
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             self._thread = threading.Thread(target=self._loop.run_forever, name="agentgym-browser", daemon=True)
             self._thread.start()
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return self._loop
 
-    async def _stop_browsers(self) -> None:
+    def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Run a coroutine on the world's own thread and wait for it."""
+        return asyncio.run_coroutine_threadsafe(work, self._opened()).result()
+
+    async def _stop(self) -> None:
+        """End what is under way, then the browsers."""
+        working = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
         for browser in self._browsers:
             await browser.stop()
+
+    def _start_anew_after_fork(self) -> None:
+        """Be a world that was never opened: the event loop's thread, the browsers and their sessions are the parent's.
+
+        What was inherited is kept and left alone: closing the loop would reach into the parent's.
+        """
+        _INHERITED.append((self._loop, self._browsers, self._sessions, self._work))
+        for browser in self._browsers:
+            browser.let_go()
+        self._browsers = [Browser(self._path) for _ in self._browsers]
+        self._sessions = {}
+        self._work = WorkUnderWay()
+        self._loop = self._thread = None
+
+
+_WORLDS: weakref.WeakSet[BrowserWorld] = weakref.WeakSet()
+_INHERITED: list[object] = []
+
+
+def _after_fork() -> None:
+    for world in list(_WORLDS):
+        world._start_anew_after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
