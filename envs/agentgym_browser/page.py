@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from agentgym.errors import InfrastructureError, SessionCrashedError, SessionTimeoutError
+from agentgym_browser.clipboard import CLIPBOARD_API, CLIPBOARD_BINDING, CLIPBOARD_GATE, Clipboard
 from agentgym_browser.devtools import within
 from agentgym_browser.network import Site, refusal
 
@@ -46,6 +47,7 @@ class Page:
         self._idle = asyncio.Event()
         self._viewport: tuple[int, int] | None = None
         self.site = Site()
+        self.clipboard = Clipboard()
         self.crashed = False
         self.refused = ""  # why the newest navigation did not take place; empty where it did
         self.pointed = False  # whether the mouse pointer has been moved onto it
@@ -64,13 +66,15 @@ class Page:
         attached = await connection.call("Target.attachToTarget", {"targetId": self._target_id, "flatten": True})
         self._session_id = attached["sessionId"]
         connection.on_events(self._session_id, self._on_event)
-        observer = {"source": OBSERVER, "worldName": OBSERVER_WORLD, "runImmediately": True}
+        observer = {"source": OBSERVER + CLIPBOARD_GATE, "worldName": OBSERVER_WORLD, "runImmediately": True}
         await asyncio.gather(
             self.call("Inspector.enable"),
             self.call("Page.enable"),
             self.call("Runtime.enable"),
             self.call("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}),
+            self.call("Runtime.addBinding", {"name": CLIPBOARD_BINDING, "executionContextName": OBSERVER_WORLD}),
             self.call("Page.addScriptToEvaluateOnNewDocument", observer),
+            self.call("Page.addScriptToEvaluateOnNewDocument", {"source": CLIPBOARD_API}),
             self.call("Emulation.setFocusEmulationEnabled", {"enabled": True}),
             self.call("Page.setDownloadBehavior", {"behavior": "deny"}),
         )
@@ -152,6 +156,12 @@ class Page:
             await within(asyncio.ensure_future(self._idle.wait()), LOAD_TIMEOUT_S, "a navigation")
             await self.observer("agentgym.settle()")
 
+    async def lend_clipboard(self) -> None:
+        """Give all frames what the session has copied, for a paste key that follows."""
+        script = {"source": self.clipboard.lending(), "worldName": OBSERVER_WORLD, "runImmediately": True}
+        lent = await self.call("Page.addScriptToEvaluateOnNewDocument", script, timeout_s=PAGE_TIMEOUT_S)
+        self.send("Page.removeScriptToEvaluateOnNewDocument", lent)
+
     async def draw(self, **options: Any) -> dict[str, Any]:
         """Draw a frame: what waits for one (pointer moves, animation callbacks, pictures of the screen) happens now.
 
@@ -193,6 +203,8 @@ class Page:
             data = context.get("auxData", {})
             if context["name"] == OBSERVER_WORLD and data.get("frameId") == self._target_id:
                 self._set_observer(context["id"])
+        elif method == "Runtime.bindingCalled" and event["name"] == CLIPBOARD_BINDING:
+            self.clipboard.take(event["payload"])
         elif method == "Runtime.executionContextsCleared":
             self._set_observer(None)
         elif method == "Page.loadEventFired":

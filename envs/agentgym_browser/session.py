@@ -129,6 +129,7 @@ class Session:
             await self.discard()
             self._page = await Page.open(self._connection)
         self._clean = task.stores_nothing
+        self._page.clipboard.clear()
         await take_pointer_away(self._page)
         await self._page.resize(task.viewport)
         return self._page
