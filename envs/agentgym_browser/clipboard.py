@@ -1,8 +1,8 @@
 """A session's clipboard: what its pages have copied, and nothing that another session's have.
 
 All sessions of a browser share its one clipboard. So a script in every frame (clipboard.js) tells the session what is
-copied, stops whatever the browser would paste, and pastes what the session has kept. Text and HTML are kept; pictures and
-files are not. The middle button pastes nothing. Pages see events of a paste that are not trusted.
+copied, stops whatever the browser would paste, and pastes what the session has kept. Text and HTML are kept; pictures
+and files are not. The middle button pastes nothing. Pages see events of a paste that are not trusted.
 """
 
 from __future__ import annotations

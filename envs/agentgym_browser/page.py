@@ -229,6 +229,7 @@ class Page:
         why = "there is no such page" if self.site.owns(url) else "it is outside of what this task may reach"
         self.refused = f"{url[:MAX_URL]} was not opened: {why}."
         self.send(*refusal(request_id, reason="Aborted"))
+        self._loaded.set()  # a page that was to be left while it was loading loads no further
 
     def take_refusal(self) -> str:
         """Return, once, why the newest navigation did not take place; empty where it did."""

@@ -72,6 +72,7 @@ class Session:
             if start:
                 await page.evaluate(start)
             await page.settle()
+            page.take_refusal()  # of what the page itself tried while it was loading: no agent did that
             await page.observer("agentgym.reset()")
             self._instruction = self._setup.instruction
             if task.instruction_script:
