@@ -266,7 +266,8 @@ class TestTheMachine:
     ) -> None:
         place = place.replace("SECRET", secret)
         task = PageTask(
-            f"""<button onclick="location = '{place}'">assign</button><button onclick="window.open('{place}')">open</button>
+            f"""<button onclick="location = '{place}'">assign</button>
+                <button onclick="window.open('{place}')">open</button>
                 <button onclick="window.open('{place}', '_self')">self</button><a href="{place}">link</a>
                 <form action="{place}"><button>submit</button></form>""",
             state="document.body.innerText",

@@ -80,6 +80,11 @@ class Site:
                 raise ValueError(f"a further origin is written like https://mail.task.invalid, got {origin!r}")
             self._origins[origin] = site
 
+    @property
+    def several(self) -> bool:
+        """Whether there are further origins."""
+        return len(self._origins) > 1
+
     def owns(self, url: str) -> bool:
         """Whether a URL is of one of the task's origins."""
         return self._of(url) is not None

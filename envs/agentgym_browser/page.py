@@ -149,6 +149,15 @@ class Page:
                     raise
                 await asyncio.sleep(0.005)  # the document was replaced while it was asked; its successor is loading
 
+    async def cookies(self) -> list[dict[str, Any]]:
+        """Return the cookies of the page's context, of all origins."""
+        answer = await self._connection.call("Storage.getCookies", {"browserContextId": self._context_id})
+        return list(answer["cookies"])
+
+    def forget_history(self) -> None:
+        """Make the open document the first that there was."""
+        self.send("Page.resetNavigationHistory")
+
     async def settle(self) -> None:
         """Wait for what an action has set off: its handlers, timers that are due, a navigation."""
         await self.observer("agentgym.settle()")

@@ -18,6 +18,7 @@ from agentgym.world import Step
 from agentgym_browser.inputs import perform, take_pointer_away
 from agentgym_browser.page import Page
 from agentgym_browser.task import BrowserTask, Setup
+from agentgym_browser.traces import leaves_traces
 
 if TYPE_CHECKING:
     import numpy as np
@@ -125,15 +126,24 @@ class Session:
 
     async def _open(self, task: BrowserTask) -> Page:
         """Return a page for the task: the open one where that is safe, else one in a new browser context."""
-        safe = self._loaded is task or (self._clean and task.stores_nothing)
-        if self._page is None or self._page.crashed or not safe:
+        page = self._page
+        if page is None or page.crashed or not await self._may_reuse(page, task):
             await self.discard()
-            self._page = await Page.open(self._connection)
+            page = self._page = await Page.open(self._connection)
         self._clean = task.stores_nothing
-        self._page.clipboard.clear()
-        await take_pointer_away(self._page)
-        await self._page.resize(task.viewport)
-        return self._page
+        page.clipboard.clear()
+        await take_pointer_away(page)
+        await page.resize(task.viewport)
+        return page
+
+    async def _may_reuse(self, page: Page, task: BrowserTask) -> bool:
+        """Whether the next episode may have an open page."""
+        if self._loaded is task:
+            return True
+        if not (self._clean and task.stores_nothing) or await leaves_traces(page):
+            return False
+        page.forget_history()
+        return True
 
     async def _draw(self, page: Page) -> NDArray[np.uint8] | None:
         """Draw a frame, so that what a page does with the next one is done; return it where it is wanted."""

@@ -48,7 +48,8 @@ class BrowserTask(Task):
     """Whether `start_script` alone starts a further episode on the same page, without loading it again."""
     stores_nothing: bool = False
     """Whether its pages leave nothing in the browser (cookies, storage, workers), so that the next episode of a task of
-    that kind needs a new document only, not a new browser context: a third of the time."""
+    that kind needs a new document only, not a new browser context: a third of the time. What is left all the same is
+    found before the next episode, which then gets a new context (see `traces`)."""
 
     def setup(self, rng: Random) -> Setup:
         """Return instruction, page and goal of one seed.
