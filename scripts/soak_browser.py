@@ -2,10 +2,11 @@
 
     python scripts/soak_browser.py --episodes 10000 --json soak.json
 
-Real MiniWoB++ tasks, a trusted click on a random element a step. Memory is the proportional set size of this process
-and all that descend from it, sampled as the episodes go; its growth is that of the last tenth of the samples over
-those of the thousand episodes after the first thousand, medians of both. Ends with 1 where memory grew by more than is
-allowed, or where a process or a folder is left.
+Real MiniWoB++ tasks, a trusted click on a random element a step. Memory is that of this process and all that descend
+from it, sampled as the episodes go: what is theirs alone (USS) and with their share of what several have (PSS, which
+falls where others run the same browser). Growth is that of the USS of the last tenth of the samples over those of the
+thousand episodes after the first thousand, medians of both. Ends with 1 where memory grew by more than is allowed, or
+where a process or a folder is left.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ def kind_of(process: psutil.Process) -> str:
 def sample(episodes: int, began: float) -> dict[str, Any]:
     """Return the memory in MB and the number of processes of each kind."""
     memory: collections.Counter[str] = collections.Counter()
+    own: collections.Counter[str] = collections.Counter()
     count: collections.Counter[str] = collections.Counter()
     me = psutil.Process()
     for process in [me, *me.children(recursive=True)]:
@@ -76,18 +78,25 @@ def sample(episodes: int, began: float) -> dict[str, Any]:
             rolled = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
         except (OSError, psutil.NoSuchProcess):
             continue  # it has ended meanwhile
-        pss = re.search(r"^Pss: +(\d+) kB", rolled, re.MULTILINE)
-        memory[kind] += int(pss[1]) if pss else 0
+        memory[kind] += _kib("Pss", rolled)
+        own[kind] += _kib("Private_Clean", rolled) + _kib("Private_Dirty", rolled)
         count[kind] += 1
     return {
         "episodes": episodes,
         "seconds": round(time.perf_counter() - began, 1),
         "pss_mb": round(memory.total() / 1024, 1),
-        "pss_mb_by_kind": {kind: round(kib / 1024, 1) for kind, kib in sorted(memory.items())},
+        "uss_mb": round(own.total() / 1024, 1),
+        "uss_mb_by_kind": {kind: round(kib / 1024, 1) for kind, kib in sorted(own.items())},
         "processes": dict(sorted(count.items())),
         "descriptors": me.num_fds(),
         "threads": me.num_threads(),
     }
+
+
+def _kib(name: str, rolled: str) -> int:
+    """Return a field of the kernel's smaps_rollup."""
+    found = re.search(rf"^{name}: +(\d+) kB", rolled, re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 def play(options: argparse.Namespace) -> dict[str, Any]:
@@ -128,10 +137,10 @@ def play(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def growth(samples: list[dict[str, Any]], episodes: int) -> tuple[float, float]:
-    """Return memory in MB after the first episodes and at the end."""
+    """Return the memory in MB after the first episodes and at the end."""
     warm = min(WARM_UP, episodes // 5)
-    early = [each["pss_mb"] for each in samples if warm <= each["episodes"] <= 2 * warm]
-    late = [each["pss_mb"] for each in samples[-max(1, len(samples) // 10) :]]
+    early = [each["uss_mb"] for each in samples if warm <= each["episodes"] <= 2 * warm]
+    late = [each["uss_mb"] for each in samples[-max(1, len(samples) // 10) :]]
     return statistics.median(early), statistics.median(late)
 
 
@@ -150,8 +159,8 @@ def main() -> None:
     document = {
         "passed": fine,
         "growth": round(late / early - 1, 4),
-        "pss_mb_early": early,
-        "pss_mb_late": late,
+        "uss_mb_early": early,
+        "uss_mb_late": late,
         "left_processes": processes,
         "left_folders": left,
         **result,
