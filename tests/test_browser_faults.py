@@ -80,6 +80,15 @@ def browser_of(world: BrowserWorld) -> psutil.Process:
     return browser
 
 
+def renderers(world: BrowserWorld) -> list[psutil.Process]:
+    family: list[psutil.Process] = psutil.Process(world.browser_pids[0]).children(recursive=True)
+    return [each for each in family if "--type=renderer" in " ".join(each.cmdline())]
+
+
+def status(process: psutil.Process) -> list[str]:
+    return Path(f"/proc/{process.pid}/status").read_text().splitlines()
+
+
 def kill_browser(world: BrowserWorld) -> None:
     browser = browser_of(world)
     browser.kill()
@@ -165,6 +174,41 @@ class TestPageFails:
         answer = world.step({0: Wait(ms=0)})[0]
         assert isinstance(answer, SessionCrashedError)
         assert "nothing is not defined" in str(answer)
+
+
+class TestSandbox:
+    def test_it_is_on_for_everybody_but_root_who_is_told_once(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    ) -> None:
+        asked = tmp_path / "asked"
+        program = tmp_path / "program"
+        program.write_text(f'#!/bin/sh\necho "$@" >> {asked}\n')
+        program.chmod(0o755)
+        for user, words in ((1000, 0), (0, 1), (0, 0)):
+            asked.unlink(missing_ok=True)
+            caplog.clear()
+            monkeypatch.setattr(os, "geteuid", lambda user=user: user)
+            if words:
+                chromium._say_that_the_sandbox_is_off.cache_clear()
+            process = chromium.start_chromium(program)
+            os.close(process.read_fd)
+            os.close(process.write_fd)
+            process.keeper.wait(BOUND_S)
+            process.stop()
+            assert ("--no-sandbox" in asked.read_text()) == (user == 0)
+            assert [record.message.split(",")[0] for record in caplog.records] == [
+                "Chromium runs without its own sandbox"
+            ] * words
+
+    def test_the_system_call_filter_of_renderers_says_the_same(self, world: BrowserWorld) -> None:
+        filters = {line for each in renderers(world) for line in status(each) if line.startswith("Seccomp:")}
+        assert filters == {f"Seccomp:\t{2 if chromium.sandboxed() else 0}"}
+
+    def test_check_says_whether_it_is_on(self) -> None:
+        assert (
+            f"its own sandbox is {'on' if chromium.sandboxed() else 'off, because this is root'}"
+            in BrowserWorld.check()
+        )
 
 
 class TestNothingIsLeft:

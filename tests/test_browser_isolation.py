@@ -2,79 +2,137 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import threading
-from typing import TYPE_CHECKING
-from urllib.parse import quote
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from agentgym import registry
-from agentgym.action import Click, Wait
-from agentgym_browser import Site
-from agentgym_browser.network import ORIGIN
+from agentgym.action import Click, Type, Wait
+from agentgym_browser import Answer, BrowserWorld
 from tests.browser_page import PageTask, act, open_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from agentgym.world import World
 
-SECRET = b"outside of the site"
-
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    with registry.make_world("browser", num_slots=2) as world:
+def world() -> Iterator[BrowserWorld]:
+    with BrowserWorld(num_slots=2) as world:
         yield world
 
 
-LEAVE_TRACES = """<script>
-  document.cookie = "trace=1; max-age=9999";
-  localStorage.trace = sessionStorage.trace = 1;
-  window.name = "trace";
-  let found = "not yet";
-  Promise.allSettled([
-    new Promise((done) => { const request = indexedDB.open("trace"); request.onsuccess = request.onerror = done; }),
-    caches.open("trace").then((cache) => cache.put("/x", new Response("trace"))),
-    navigator.serviceWorker.register("/worker.js"),
-    navigator.storage.getDirectory().then((folder) => folder.getFileHandle("trace", { create: true })),
-  ]).then((results) => { found = results.map((result) => result.status); });
-</script>"""
-LOOK_FOR_TRACES = """<script>
-  let found = "not yet";
-  (async () => {
-    const files = [];
-    for await (const name of (await navigator.storage.getDirectory()).keys()) files.push(name);
-    found = [document.cookie, localStorage.trace, sessionStorage.trace, window.name, history.length,
-      (await indexedDB.databases()).length, (await caches.keys()).length,
-      (await navigator.serviceWorker.getRegistrations()).length, files.length];
-  })();
-</script>"""
+class Trace(NamedTuple):
+    """JavaScript that leaves something, and an expression that is true where it is seen."""
+
+    leave: str
+    look: str
 
 
-def found_on(world: World, body: str, *, slot: int = 0) -> object:
-    """Open a page and return what its script has found once it has."""
-    task = PageTask(body, state="found")
+TRACES = {
+    "cookie": Trace("document.cookie = 'trace=1; max-age=9999'", "document.cookie"),
+    "local storage": Trace("localStorage.trace = 1", "localStorage.length"),
+    "session storage": Trace("sessionStorage.trace = 1", "sessionStorage.length"),
+    "database": Trace(
+        """await new Promise((done) => {
+            const request = indexedDB.open("trace");
+            request.onsuccess = () => { request.result.close(); done(); };
+        })""",
+        "(await indexedDB.databases()).length",
+    ),
+    "cache": Trace("await (await caches.open('trace')).put('/x', new Response('x'))", "(await caches.keys()).length"),
+    "file": Trace(
+        "await (await navigator.storage.getDirectory()).getFileHandle('trace', { create: true })",
+        "!(await (await navigator.storage.getDirectory()).keys().next()).done",
+    ),
+    "bucket": Trace("await navigator.storageBuckets.open('trace')", "(await navigator.storageBuckets.keys()).length"),
+    "name of a window": Trace("window.name = 'trace'", "window.name"),
+    "window by its name": Trace(
+        """document.body.append(Object.assign(document.createElement("iframe"), { name: "trace" }))""",
+        "(() => { const found = open('', 'trace'); return Boolean(found && found.frameElement); })()",
+    ),
+    "history": Trace("history.pushState(1, '', '#trace')", "history.length > 2"),
+    "lock": Trace(
+        """await new Promise((held) => navigator.locks.request("trace", () => {
+            held();
+            return new Promise(() => {});
+        }))""",
+        "(await navigator.locks.query()).held.length",
+    ),
+    "shared worker": Trace(
+        "window.worker = new SharedWorker('/shared.js'); await heard(worker)",
+        "await heard(new SharedWorker('/shared.js')) > 1",
+    ),
+}
+HEARD = "<script>const heard = (worker) => new Promise((done) => worker.port.onmessage = (e) => done(e.data))</script>"
+SHARED = "let count = 0; onconnect = (event) => event.ports[0].postMessage(++count)"
+
+
+def traced(world: World, code: str, *, slot: int, stores_nothing: bool = False) -> bool:
+    """Open a page, run code in it and return what it gives."""
+    task = PageTask(
+        HEARD, state=f"(async () => {{ {code} }})()", pages={"/shared.js": Answer(SHARED, "text/javascript")}
+    )
+    task.stores_nothing = stores_nothing
     open_page(world, task, slot=slot)
-    task.state = "not yet"
-    for _ in range(200):
-        if task.state != "not yet":
-            break
-        act(world, Wait(ms=20), slot=slot)
-    return task.state
+    act(world, Wait(ms=0), slot=slot)
+    return bool(task.state)
+
+
+@pytest.mark.parametrize("name", TRACES)
+class TestTraces:
+    def test_each_is_seen_where_it_was_left(self, world: World, name: str) -> None:
+        leave, look = TRACES[name]
+        assert traced(world, f"{leave}; return {look}", slot=0)
+
+    @pytest.mark.parametrize(("one", "other"), [(0, 1), (1, 0)])
+    def test_no_other_session_sees_it(self, world: World, name: str, one: int, other: int) -> None:
+        leave, look = TRACES[name]
+        traced(world, leave, slot=one)
+        assert not traced(world, f"return {look}", slot=other)
+
+    @pytest.mark.parametrize("stores_nothing", [False, True])
+    def test_no_later_episode_sees_it_though_the_task_says_that_it_stores_nothing(
+        self, world: World, name: str, stores_nothing: bool
+    ) -> None:
+        leave, look = TRACES[name]
+        traced(world, leave, slot=0, stores_nothing=stores_nothing)
+        assert not traced(world, f"return {look}", slot=0, stores_nothing=stores_nothing)
 
 
 class TestSessions:
-    def test_nothing_that_a_page_stores_is_there_in_another_slot_or_in_the_next_episode(self, world: World) -> None:
-        clean = found_on(world, LOOK_FOR_TRACES, slot=0)
-        assert clean == ["", None, None, "", 2, 0, 0, 0, 0]
-        assert found_on(world, LEAVE_TRACES, slot=0) == ["fulfilled", "fulfilled", "rejected", "fulfilled"]
-        assert found_on(world, LOOK_FOR_TRACES, slot=1) == clean
-        assert found_on(world, LOOK_FOR_TRACES, slot=0) == clean
+    def test_no_permission_is_granted_and_one_that_a_session_has_is_not_anothers(self, world: BrowserWorld) -> None:
+        names = ["clipboard-read", "geolocation", "notifications", "camera", "microphone", "midi", "local-fonts"]
+        task = PageTask(
+            "",
+            state=f"Promise.all({names}.map((name) => navigator.permissions.query({{ name }}).then((is) => is.state)))",
+        )
+        open_page(world, task, slot=0)
+        page, connection = world._sessions[0].page, world._browsers[0].open_connection
+        assert page is not None
+        assert connection is not None
+        for name in names:
+            grant = {"permission": {"name": name}, "setting": "granted", "browserContextId": page._context_id}
+            world._run(connection.call("Browser.setPermission", grant))
+        for slot, expected in ((0, "granted"), (1, "prompt"), (0, "granted")):
+            if slot == 1:
+                open_page(world, task, slot=1)
+            act(world, Wait(ms=0), slot=slot)
+            assert task.state == [expected] * len(names)
+        open_page(world, task, slot=0)
+        act(world, Wait(ms=0), slot=0)
+        assert task.state == ["prompt"] * len(names)
+
+    def test_all_have_the_focus(self, world: World) -> None:
+        task = PageTask(
+            "<input>", state="[document.hasFocus(), document.visibilityState, document.activeElement.tagName]"
+        )
+        for slot in (0, 1):
+            open_page(world, task, slot=slot)
+            act(world, Click(element=1), slot=slot)
+        for slot in (0, 1):
+            act(world, Type("x"), slot=slot)
+            assert task.state == [True, "visible", "INPUT"]
 
     def test_pages_of_different_slots_cannot_speak_to_each_other(self, world: World) -> None:
         listener = PageTask(
@@ -114,208 +172,3 @@ def pages_of(world: World) -> list[str]:
     connection = world._run(world._browsers[0].connection())
     targets = world._run(connection.call("Target.getTargets"))["targetInfos"]
     return [target["url"] for target in targets if target["type"] == "page" and target["url"] != "about:blank"]
-
-
-class Listener:
-    """A server on this machine that notes whoever comes, over TCP or UDP."""
-
-    def __init__(self) -> None:
-        self.visits: list[bytes] = []
-        self._tcp = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._tcp.getsockname()[1]
-        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._udp.bind(("127.0.0.1", self.port))
-        self._threads = [threading.Thread(target=self._accept), threading.Thread(target=self._receive)]
-        for thread in self._threads:
-            thread.start()
-
-    def _accept(self) -> None:
-        while True:
-            connection, _ = self._tcp.accept()
-            with connection:
-                connection.settimeout(5)
-                with contextlib.suppress(TimeoutError):
-                    data = connection.recv(100)
-                if data == b"stop":
-                    return
-                self.visits.append(data)
-
-    def _receive(self) -> None:
-        while (data := self._udp.recv(1000)) != b"stop":
-            self.visits.append(data)
-
-    def close(self) -> None:
-        with socket.create_connection(("127.0.0.1", self.port)) as visitor:
-            visitor.sendall(b"stop")
-        self._udp.sendto(b"stop", ("127.0.0.1", self.port))
-        for thread in self._threads:
-            thread.join()
-        self._tcp.close()
-        self._udp.close()
-
-
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    listener = Listener()
-    yield listener
-    listener.close()
-
-
-# Each waits for its own failure, so that the test need not guess when it would have arrived.
-WAYS_OUT = """<script>
-  let found = "not yet";
-  const http = "http://HOST/", worker = (source) => new Worker(URL.createObjectURL(new Blob([source])));
-  const outcome = (target, good, bad) => new Promise((done) => {
-    target[good] = () => done("reached");
-    target[bad] = () => done("failed");
-  });
-  const told = (source) => new Promise((done) => {
-    const teller = worker(source);
-    teller.onmessage = (event) => done(event.data);
-    teller.onerror = () => done("failed");
-  });
-  const frame = document.createElement("iframe"), prefetch = document.createElement("link");
-  frame.src = http; document.documentElement.append(frame);
-  for (const rel of ["preconnect", "prefetch", "dns-prefetch", "stylesheet", "icon", "manifest", "modulepreload"])
-    document.head.append(Object.assign(document.createElement("link"), { rel, href: http }));
-  navigator.sendBeacon(http, "x");
-  open(http); open(http, "", "noopener");
-  const peers = new RTCPeerConnection({ iceServers: [
-    { urls: "stun:HOST" }, { urls: "turn:HOST?transport=tcp", username: "u", credential: "c" } ] });
-  peers.createDataChannel("x");
-  peers.createOffer().then((offer) => peers.setLocalDescription(offer));
-  const gathered = new Promise((done) => {
-    peers.onicegatheringstatechange = () => peers.iceGatheringState === "complete" && done("failed");
-  });
-  Promise.all([
-    fetch(http, { mode: "no-cors" }).then(() => "reached", () => "failed"),
-    outcome(Object.assign(new Image(), { src: http }), "onload", "onerror"),
-    outcome(new WebSocket("ws://HOST/"), "onopen", "onerror"),
-    outcome(new EventSource(http), "onopen", "onerror"),
-    told(`fetch("${http}", { mode: "no-cors" }).then(() => postMessage("reached"), () => postMessage("failed"))`),
-    told(`const socket = new WebSocket("ws://HOST/");
-      socket.onopen = () => postMessage("reached");
-      socket.onerror = () => postMessage("failed");`),
-    import(http).then(() => "reached", () => "failed"),
-    Promise.race([gathered, new Promise((done) => setTimeout(done, 3000, "failed"))]),
-  ]).then((results) => { found = results; });
-</script>"""  # fmt: skip
-
-
-class TestNetworkWall:
-    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-    def test_no_way_out_of_a_page_reaches_a_server_on_this_machine(
-        self, world: World, listener: Listener, host: str
-    ) -> None:
-        assert found_on(world, WAYS_OUT.replace("HOST", f"{host}:{listener.port}")) == ["failed"] * 8
-        assert listener.visits == []
-
-    def test_the_listener_notes_who_comes(self, listener: Listener) -> None:
-        with socket.create_connection(("127.0.0.1", listener.port)) as visitor:
-            visitor.sendall(b"hello")
-            visitor.recv(1)
-        assert listener.visits == [b"hello"]
-
-    def test_a_link_that_leads_out_leaves_the_episode_going(self, world: World, listener: Listener) -> None:
-        open_page(world, PageTask(f'<a href="http://127.0.0.1:{listener.port}/">out</a>'))
-        world.step({0: Click(element=1)})
-        assert listener.visits == []
-
-    def test_files_of_the_machine_cannot_be_opened(self, world: World) -> None:
-        body = """<script>
-            let found = "not yet";
-            fetch("file:///etc/passwd").then(() => { found = "reached" }, () => { found = "failed" });
-        </script>"""
-        assert found_on(world, body) == "failed"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    folder = tmp_path_factory.mktemp("machine")
-    (folder / "secret").write_bytes(SECRET)
-    (folder / "site-secret").write_bytes(SECRET)
-    root = folder / "site"
-    (root / "sub").mkdir(parents=True)
-    (root / "index.html").write_text("<p>inside</p>")
-    (root / "sub" / "a b.css").write_text("inside")
-    (root / "link").symlink_to(folder / "secret")
-    (root / "folder-link").symlink_to(folder)
-    return Site(root=root)
-
-
-PARTS = [
-    "..",
-    ".",
-    "",
-    "secret",
-    "site-secret",
-    "index.html",
-    "sub",
-    "link",
-    "folder-link",
-    "etc",
-    "passwd",
-    "\\",
-    "%2e%2e",
-    "\0",
-    "x" * 300,
-]
-HIDING = [
-    str,
-    lambda part: quote(part, safe=""),
-    lambda part: part.replace(".", "%2e").replace("/", "%2f"),
-    lambda part: quote(quote(part)),
-]
-
-
-class TestSite:
-    def test_files_are_served_by_their_path(self, site: Site) -> None:
-        assert site.read(f"{ORIGIN}/index.html?query#part") == (b"<p>inside</p>", "text/html; charset=utf-8")
-        assert site.read(f"{ORIGIN}/sub/a%20b.css") == (b"inside", "text/css; charset=utf-8")
-
-    @pytest.mark.parametrize(
-        "path",
-        [
-            "../secret",
-            "%2e%2e/secret",
-            "%2e%2e%2fsecret",
-            "sub/../../secret",
-            "..%5csecret",
-            "link",
-            "folder-link/secret",
-            "../site-secret",
-            "/etc/passwd",
-            "//etc/passwd",
-            ".",
-            "sub",
-            "a%00b",
-            "%ff",
-            "x" * 5000,
-        ],
-    )
-    def test_what_lies_outside_or_is_no_file_is_refused(self, site: Site, path: str) -> None:
-        assert site.read(f"{ORIGIN}/{path}") is None
-
-    @given(st.lists(st.tuples(st.sampled_from(PARTS), st.sampled_from(HIDING)), max_size=6))
-    def test_no_path_leads_out(self, site: Site, parts: list[tuple[str, Callable[[str], str]]]) -> None:
-        found = site.read(f"{ORIGIN}/" + "/".join(hide(part) for part, hide in parts))
-        assert found is None or found[0] != SECRET
-
-    @given(st.text())
-    def test_any_text_is_read_or_refused(self, site: Site, text: str) -> None:
-        for url in (text, f"{ORIGIN}/{text}", f"https://[{text}"):
-            found = site.read(url)
-            assert found is None or found[0] != SECRET
-
-    @pytest.mark.parametrize(
-        "origin",
-        [
-            "http://task.invalid",
-            "https://task.invalid:444",
-            "https://task.invalid.evil",
-            "https://u@task.invalid",
-            "file://",
-        ],
-    )
-    def test_other_origins_are_refused(self, site: Site, origin: str) -> None:
-        assert site.read(f"{origin}/index.html") is None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from agentgym.errors import MissingDependencyError, SessionTimeoutError, WorldCrashedError
 from agentgym_browser.chromium import INSTALL, Chromium, browser_version, start_chromium
 from agentgym_browser.devtools import Connection
+from agentgym_browser.limits import limit_renderers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +86,7 @@ class Browser:
                 f"asked for its version, it says {browser_version(self._path)[:200]!r}. {INSTALL}"
             ) from error
         self._has_run = True
+        limit_renderers(self._process.keeper.pid)
         return connection
 
     def _on_event(self, method: str, event: Event) -> None:

@@ -1,11 +1,13 @@
 """Finding and starting Chromium.
 
-Started headless, without the keeper it would outlive a killed owner (see `keeper`). Chromium's own sandbox is on,
-except for root, where Chromium refuses it.
+Started headless, without the keeper it would outlive a killed owner (see `keeper`). Chromium's own sandbox, which keeps
+a page that has broken into its renderer from the machine, is on, except for root, where Chromium refuses it.
 """
 
 from __future__ import annotations
 
+import functools
+import logging
 import os
 import shutil
 import subprocess
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentgym.errors import MissingDependencyError
+from agentgym_browser.limits import HEAP_FLAG
 from agentgym_browser.network import WALL_FLAGS
 
 ENVIRONMENT_VARIABLE = "AGENTGYM_CHROMIUM"
@@ -28,6 +31,8 @@ INSTALL = (
     "`pip install playwright && playwright install --with-deps chromium-headless-shell`, "
     f"or set {ENVIRONMENT_VARIABLE} to a headless shell's path."
 )
+
+logger = logging.getLogger(__name__)
 
 FLAGS = (
     "--remote-debugging-pipe",
@@ -118,11 +123,24 @@ def browser_version(path: Path) -> str:
     return done.stdout.strip() or done.stderr.strip() or "nothing"
 
 
+def sandboxed() -> bool:
+    """Whether Chromium's own sandbox is on: for everybody but root."""
+    return os.geteuid() != 0
+
+
+@functools.cache  # once a process
+def _say_that_the_sandbox_is_off() -> None:
+    logger.warning("Chromium runs without its own sandbox, because this is root. Run as another user to have it.")
+
+
 def start_chromium(path: Path) -> Chromium:
     """Start a browser behind a keeper."""
     to_browser_read, to_browser_write = os.pipe()
     from_browser_read, from_browser_write = os.pipe()
-    flags = [*FLAGS, *WALL_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    flags = [*FLAGS, *WALL_FLAGS, HEAP_FLAG]
+    if not sandboxed():
+        flags.append("--no-sandbox")
+        _say_that_the_sandbox_is_off()
     # The browser reads commands from descriptor 3 and answers on 4; the shell puts the pipe there.
     shuffle = f'exec 3<&{to_browser_read} 4>&{from_browser_write}; exec "$@"'
     try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentgym.action import Action, Click, Done, Drag, Fill, Hover, Press, Scroll, Select, Type, Wait
 from agentgym.errors import ActionError, SessionTimeoutError
+from agentgym_browser.clipboard import pastes
 from agentgym_browser.devtools import within
 from agentgym_browser.keyboard import chord, typing
 from agentgym_browser.page import PAGE_TIMEOUT_S
@@ -83,6 +84,8 @@ async def _perform(page: Page, action: Action, points: Mapping[int, Point]) -> N
         case Type():
             await _keys(page, typing(action.text))
         case Press():
+            if pastes(action.keys):
+                await page.lend_clipboard()
             await _keys(page, chord(action.keys))
         case Fill():
             await _fill(page, action)

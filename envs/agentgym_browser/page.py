@@ -21,8 +21,9 @@ import numpy as np
 from PIL import Image
 
 from agentgym.errors import InfrastructureError, SessionCrashedError, SessionTimeoutError
+from agentgym_browser.clipboard import CLIPBOARD_API, CLIPBOARD_BINDING, CLIPBOARD_GATE, Clipboard
 from agentgym_browser.devtools import within
-from agentgym_browser.network import Site
+from agentgym_browser.network import Site, refusal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,6 +40,7 @@ REQUEST_TIMEOUT_S = 1.0  # the page's time passes again once it has waited for i
 STARVATION = 100  # tasks that are due at once after which a page's time passes nevertheless
 DETERMINISM = Path(__file__).with_name("determinism.js").read_text()
 EPOCH_MS = 1_577_880_000_000  # 2020-01-01 12:00 UTC: when every episode begins
+MAX_URL = 200  # characters of one in an error
 
 _GONE = ("context", "navigated", "destroyed", "frame")  # parts of DevTools' messages when a page was replaced
 
@@ -62,7 +64,9 @@ class Page:
         self._script = ""  # identifier of the script that new documents begin with
         self._viewport: tuple[int, int] | None = None
         self.site = Site()
+        self.clipboard = Clipboard()
         self.crashed = False
+        self.refused = ""  # why the newest navigation did not take place; empty where it did
         self.pointed = False  # whether the mouse pointer has been moved onto it
 
     @classmethod
@@ -79,13 +83,15 @@ class Page:
         attached = await connection.call("Target.attachToTarget", {"targetId": self._target_id, "flatten": True})
         self._session_id = attached["sessionId"]
         connection.on_events(self._session_id, self._on_event)
-        observer = {"source": OBSERVER, "worldName": OBSERVER_WORLD, "runImmediately": True}
+        observer = {"source": OBSERVER + CLIPBOARD_GATE, "worldName": OBSERVER_WORLD, "runImmediately": True}
         await asyncio.gather(
             self.call("Inspector.enable"),
             self.call("Page.enable"),
             self.call("Runtime.enable"),
             self.call("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}),
+            self.call("Runtime.addBinding", {"name": CLIPBOARD_BINDING, "executionContextName": OBSERVER_WORLD}),
             self.call("Page.addScriptToEvaluateOnNewDocument", observer),
+            self.call("Page.addScriptToEvaluateOnNewDocument", {"source": CLIPBOARD_API}),
             self.call("Emulation.setFocusEmulationEnabled", {"enabled": True}),
             self.call("Page.setDownloadBehavior", {"behavior": "deny"}),
             self.call("Emulation.setVirtualTimePolicy", {"policy": "pause", "initialVirtualTime": EPOCH_MS / 1000}),
@@ -131,7 +137,7 @@ class Page:
         self._loaded.clear()
         answer = await self.call("Page.navigate", {"url": url}, timeout_s=LOAD_TIMEOUT_S)
         if "errorText" in answer:
-            raise SessionCrashedError(f"{url} did not load: {answer['errorText']}.")
+            raise SessionCrashedError(f"{url} did not load: {self.refused or answer['errorText']}")
         await within(self._load(), LOAD_TIMEOUT_S, f"loading {url}")
 
     async def _load(self) -> None:
@@ -147,7 +153,7 @@ class Page:
         Raises:
             SessionCrashedError: it threw; page and task do not fit together.
         """
-        return await self._answer(self._ask(expression))
+        return await self._value_of(self._ask(expression))
 
     async def observer(self, expression: str) -> Any:
         """Evaluate JavaScript in the observer's isolated world, in whichever document is there in the end.
@@ -162,7 +168,7 @@ class Page:
                 raise SessionTimeoutError(f"The page did not answer in {PAGE_TIMEOUT_S:g} s.")
             context = await within(asyncio.shield(self._observer), remaining, "the page's document")
             with contextlib.suppress(_DocumentReplacedError):
-                return await self._answer(self._ask(expression, context=context), timeout_s=remaining)
+                return await self._value_of(self._ask(expression, context=context), timeout_s=remaining)
             await asyncio.sleep(0.005)  # its successor is loading
 
     async def look(self, observation: str, value: str) -> tuple[Any, Any]:
@@ -176,8 +182,17 @@ class Page:
             seen = self._ask(observation, context=self._observer.result())
             read = self._ask(value)
             with contextlib.suppress(_DocumentReplacedError):
-                return await self._answer(seen), await self._answer(read)
+                return await self._value_of(seen), await self._value_of(read)
         return await self.observer(observation), await self.evaluate(value)
+
+    async def cookies(self) -> list[dict[str, Any]]:
+        """Return the cookies of the page's context, of all origins."""
+        answer = await self._connection.call("Storage.getCookies", {"browserContextId": self._context_id})
+        return list(answer["cookies"])
+
+    def forget_history(self) -> None:
+        """Make the open document the first that there was."""
+        self.send("Page.resetNavigationHistory")
 
     async def pass_time(self, ms: int) -> None:
         """Let the page do what it would in so many milliseconds, after a navigation that is under way.
@@ -201,6 +216,12 @@ class Page:
             await within(self._passed, PAGE_TIMEOUT_S, "the page's own work")
         finally:
             hurry.cancel()
+
+    async def lend_clipboard(self) -> None:
+        """Give all frames what the session has copied, for a paste key that follows."""
+        script = {"source": self.clipboard.lending(), "worldName": OBSERVER_WORLD, "runImmediately": True}
+        lent = await self.call("Page.addScriptToEvaluateOnNewDocument", script, timeout_s=PAGE_TIMEOUT_S)
+        self.send("Page.removeScriptToEvaluateOnNewDocument", lent)
 
     async def draw(self, **options: Any) -> dict[str, Any]:
         """Draw a frame: what waits for one (pointer moves, animation callbacks, pictures of the screen) happens now.
@@ -236,7 +257,7 @@ class Page:
         parameters = {"expression": expression, "returnByValue": True, "awaitPromise": True}
         return self.send("Runtime.evaluate", parameters if context is None else {**parameters, "contextId": context})
 
-    async def _answer(self, asked: asyncio.Future[dict[str, Any]], *, timeout_s: float = PAGE_TIMEOUT_S) -> Any:
+    async def _value_of(self, asked: asyncio.Future[dict[str, Any]], *, timeout_s: float = PAGE_TIMEOUT_S) -> Any:
         """Return the JSON value that JavaScript came to.
 
         Raises:
@@ -262,12 +283,14 @@ class Page:
 
     def _on_event(self, method: str, event: Event) -> None:
         if method == "Fetch.requestPaused":
-            self.send(*self.site.answer(event["requestId"], event["request"]["url"]))
+            self._answer(event["requestId"], event)
         elif method == "Runtime.executionContextCreated":
             context = event["context"]
             data = context.get("auxData", {})
             if context["name"] == OBSERVER_WORLD and data.get("frameId") == self._target_id:
                 self._set_observer(context["id"])
+        elif method == "Runtime.bindingCalled" and event["name"] == CLIPBOARD_BINDING:
+            self.clipboard.take(event["payload"])
         elif method == "Runtime.executionContextsCleared":
             self._set_observer(None)
         elif method == "Emulation.virtualTimeBudgetExpired":
@@ -293,6 +316,23 @@ class Page:
         if self._passed is not None and not self._passed.done():
             self._passed.set_exception(SessionCrashedError("The page crashed while its time passed."))
             self._passed.exception()  # mark as seen: nobody may be waiting
+
+    def _answer(self, request_id: str, event: Event) -> None:
+        """Answer a request; a document that cannot be had does not take the place of the one that is there."""
+        url = event["request"]["url"]
+        leaves = event.get("resourceType") == "Document" and event.get("frameId") == self._target_id
+        if not leaves or self.site.read(url) is not None:
+            self.send(*self.site.fulfil(request_id, url))
+            return
+        why = "there is no such page" if self.site.owns(url) else "it is outside of what this task may reach"
+        self.refused = f"{url[:MAX_URL]} was not opened: {why}."
+        self.send(*refusal(request_id, reason="Aborted"))
+        self._loaded.set()  # a page that was to be left while it was loading loads no further
+
+    def take_refusal(self) -> str:
+        """Return, once, why the newest navigation did not take place; empty where it did."""
+        refused, self.refused = self.refused, ""
+        return refused
 
     def _set_observer(self, context: int | None) -> None:
         if self._observer.done():

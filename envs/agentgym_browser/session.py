@@ -18,6 +18,7 @@ from agentgym.world import Step
 from agentgym_browser.inputs import Point, perform, take_pointer_away
 from agentgym_browser.page import Page
 from agentgym_browser.task import BrowserTask, Setup
+from agentgym_browser.traces import leaves_traces
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,6 +85,7 @@ class Session:
             if start:
                 await page.evaluate(start)
             await page.pass_time(task.pace_ms)
+            page.take_refusal()  # of what the page itself tried while it was loading: no agent did that
             seen = await self._look(page, task, task.instruction_script or "null", first="agentgym.reset()")
             self._instruction = str(seen.value)[:MAX_PROSE] if task.instruction_script else self._setup.instruction
             observation = self._observation(seen, error="")
@@ -106,6 +108,7 @@ class Session:
         try:
             error = await perform(page, action, self._points)
             await page.pass_time(task.pace_ms + (action.ms if isinstance(action, Wait) else 0))
+            error = error or page.take_refusal()
             seen = await self._look(page, task, task.state_script)
         except InfrastructureError:
             await self.discard()
@@ -130,14 +133,24 @@ class Session:
 
     async def _open(self, task: BrowserTask) -> Page:
         """Return a page for the task: the open one where that is safe, else one in a new browser context."""
-        safe = self._loaded is task or (self._clean and task.stores_nothing)
-        if self._page is None or self._page.crashed or not safe:
+        page = self._page
+        if page is None or page.crashed or not await self._may_reuse(page, task):
             await self.discard()
-            self._page = await Page.open(self._connection)
+            page = self._page = await Page.open(self._connection)
         self._clean = task.stores_nothing
-        await take_pointer_away(self._page)
-        await self._page.resize(task.viewport)
-        return self._page
+        page.clipboard.clear()
+        await take_pointer_away(page)
+        await page.resize(task.viewport)
+        return page
+
+    async def _may_reuse(self, page: Page, task: BrowserTask) -> bool:
+        """Whether the next episode may have an open page."""
+        if self._loaded is task:
+            return True
+        if not (self._clean and task.stores_nothing) or await leaves_traces(page):
+            return False
+        page.forget_history()
+        return True
 
     async def _look(self, page: Page, task: BrowserTask, value: str, *, first: str = "0") -> _Seen:
         """Read the page, and the value of an expression in it.

@@ -48,7 +48,8 @@ class BrowserTask(Task):
     """Whether `start_script` alone starts a further episode on the same page, without loading it again."""
     stores_nothing: bool = False
     """Whether its pages leave nothing in the browser (cookies, storage, workers), so that the next episode of a task of
-    that kind needs a new document only, not a new browser context: a third of the time."""
+    that kind needs a new document only, not a new browser context: a third of the time. What is left all the same is
+    found before the next episode, which then gets a new context (see `traces`)."""
 
     pace_ms: int = 510
     """Virtual milliseconds that pass with every action: what a page does by itself until the agent acts again. A little
@@ -79,7 +80,7 @@ class BrowserTask(Task):
         raise TypeError(f"{type(self).__name__} does not say what is a success; give it a `score` method")
 
     def site(self, setup: Setup) -> Site:
-        """Return what the origin serves."""
+        """Return what the task's origins serve; headers, status codes and further origins are the `Site`'s."""
         return Site(html=setup.html)
 
     @property

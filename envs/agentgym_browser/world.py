@@ -19,7 +19,7 @@ from agentgym.action import Action
 from agentgym.errors import InfrastructureError, SessionStateError
 from agentgym.world import Step, World, refuse_busy, refuse_too_many
 from agentgym_browser.browser import Browser
-from agentgym_browser.chromium import browser_version, find_chromium
+from agentgym_browser.chromium import browser_version, find_chromium, sandboxed
 from agentgym_browser.session import Session
 from agentgym_browser.work import WorkUnderWay
 
@@ -80,7 +80,7 @@ class BrowserWorld(World):
 
     @classmethod
     def check(cls) -> str:
-        """Return the browser's version after starting it once; for `agentgym doctor`.
+        """Return the browser's version, and whether its sandbox is on, after starting it once; for `agentgym doctor`.
 
         Raises:
             MissingDependencyError: no Chromium is installed, or it does not start.
@@ -90,7 +90,8 @@ class BrowserWorld(World):
             world._run(world._browsers[0].connection())
         finally:
             world.close()
-        return browser_version(world._path)
+        sandbox = "on" if sandboxed() else "off, because this is root; run as another user to have it"
+        return f"{browser_version(world._path)}; its own sandbox is {sandbox}"
 
     @property
     def browser_pids(self) -> list[int]:
