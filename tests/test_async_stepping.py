@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from pathlib import Path
 from threading import Timer
 from typing import TYPE_CHECKING, Any
@@ -215,6 +217,27 @@ class TestVectorEnv:
         env.send(["done()"], [0])
         env.async_reset(seed=5)
         assert env.recv(min_envs=2)[4]["seed"].tolist() == [5, 6]
+
+    def test_a_step_that_was_interrupted_is_dropped_by_the_next_reset(self, tmp_path: Path) -> None:
+        slow = SlowPage(tmp_path)
+        env = AgentVectorEnv(BrowserWorld(), [slow])
+
+        def interrupt() -> None:
+            slow.busy.wait()
+            os.kill(os.getpid(), signal.SIGINT)  # as Ctrl-C, or a notebook's stop button
+
+        try:
+            env.reset(seed=0)
+            Timer(0, interrupt).start()
+            with pytest.raises(KeyboardInterrupt):
+                env.step([Click(element=1)])
+            slow.finish()
+            with pytest.raises(SessionStateError, match=r"slots \[0\].*`reset`"):
+                env.step(["wait(0)"])
+            env.reset(seed=0)
+            assert env.step(["done()"])[1].tolist() == [1]
+        finally:
+            env.close()
 
     def test_it_closes_with_work_under_way(self) -> None:
         env = AgentVectorEnv(BrowserWorld(num_slots=2), [HANGING])
