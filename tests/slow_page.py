@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agentgym_browser import Setup
+    from agentgym_browser.network import Answer
 
 CALM = PageTask("<button>ok</button>")
 HANGING = PageTask('<button onclick="for (;;) {}">hang</button>')
@@ -19,7 +20,9 @@ BUSY_UNTIL_TOLD = """<button>go</button><script>
 function told() {
   const request = new XMLHttpRequest();
   for (let n = 0; n < 1e7; n++);
-  try { request.open("GET", "told", false); request.send(); return true; } catch { return false; }
+  request.open("GET", "told", false);
+  request.send();
+  return request.status === 200;
 }
 TARGET.onEVENT = () => { while (!told()); done = 1; };
 </script>"""
@@ -48,7 +51,7 @@ class AskedSite(Site):
         super().__init__(root=task.folder, html=task.html)
         self.task = task
 
-    def read(self, url: str) -> tuple[bytes, str] | None:
+    def read(self, url: str) -> Answer | None:
         if url.endswith("told"):
             self.task.busy.set()
         return super().read(url)

@@ -126,9 +126,12 @@ class TestBrowserKilled:
             assert len(world.browser_pids) == 2
 
     def test_in_the_middle_of_a_step_it_is_the_same(self, world: BrowserWorld) -> None:
+        busy = PageTask("""<button onclick="for (;;);">ok</button>""")
+        for slot in (0, 1):
+            open_page(world, busy, slot=slot)
         killer = threading.Timer(0.2, kill_browser, [world])
         killer.start()
-        answers = world.step({0: Wait(ms=2000), 1: Wait(ms=2000)})
+        answers = world.step({0: Click(element=1), 1: Click(element=1)})
         killer.join()
         assert [type(answer) for answer in answers.values()] == [WorldCrashedError, WorldCrashedError]
 

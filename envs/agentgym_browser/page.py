@@ -34,8 +34,9 @@ OBSERVER_WORLD = "agentgym"
 OBSERVER = Path(__file__).with_name("observe.js").read_text()
 PAGE_TIMEOUT_S = 5.0  # a page that does not answer for so long is given up
 LOAD_TIMEOUT_S = 20.0
-LOADING_MS = 100  # virtual time that passes while a page loads, at least
+LOADING_MS = 100  # virtual time that passes at a time while a page loads, or a script in it waits
 LOADING_WAIT_S = 0.05  # a page that has not loaded so long after that needs more of it
+SCRIPT_WAIT_S = 0.02  # a script that has not answered after so long may wait for something in the page
 REQUEST_TIMEOUT_S = 1.0  # the page's time passes again once it has waited for its requests for so long
 STARVATION = 100  # tasks that are due at once after which a page's time passes nevertheless
 DETERMINISM = Path(__file__).with_name("determinism.js").read_text()
@@ -61,6 +62,7 @@ class Page:
         self._loaded = asyncio.Event()
         self._idle = asyncio.Event()
         self._passed: asyncio.Future[None] | None = None  # done once the time that is passing has passed
+        self._hurrying: asyncio.Future[None] | None = None  # what lets time pass for a script that waits
         self._script = ""  # identifier of the script that new documents begin with
         self._viewport: tuple[int, int] | None = None
         self.site = Site()
@@ -257,20 +259,34 @@ class Page:
         parameters = {"expression": expression, "returnByValue": True, "awaitPromise": True}
         return self.send("Runtime.evaluate", parameters if context is None else {**parameters, "contextId": context})
 
+    def _hurry(self, asked: asyncio.Future[dict[str, Any]]) -> None:
+        self._hurrying = asyncio.ensure_future(self._pass_until(asked))
+
+    async def _pass_until(self, asked: asyncio.Future[dict[str, Any]]) -> None:
+        """Let time pass for a script that waits for something: one that is not done when a later one is."""
+        with contextlib.suppress(InfrastructureError):
+            await self.send("Runtime.evaluate", {"expression": "0"})
+            while not asked.done():
+                await self._let_pass(LOADING_MS)
+                await asyncio.wait([asked], timeout=SCRIPT_WAIT_S)
+
     async def _value_of(self, asked: asyncio.Future[dict[str, Any]], *, timeout_s: float = PAGE_TIMEOUT_S) -> Any:
-        """Return the JSON value that JavaScript came to.
+        """Return the JSON value that JavaScript came to; one that waits for something lets the page's time pass.
 
         Raises:
             SessionCrashedError: it threw.
             _DocumentReplacedError: its document is no longer there.
             SessionTimeoutError: no answer in time.
         """
+        hurry = asyncio.get_running_loop().call_later(SCRIPT_WAIT_S, self._hurry, asked)
         try:
             answer = await within(asked, timeout_s, "a script in the page")
         except SessionCrashedError as error:
             if self.crashed or not any(part in str(error).lower() for part in _GONE):
                 raise
             raise _DocumentReplacedError(str(error)) from error
+        finally:
+            hurry.cancel()
         if "exceptionDetails" in answer:
             details = answer["exceptionDetails"]
             text = details.get("exception", {}).get("description") or details.get("text", "")

@@ -7,6 +7,7 @@ failed session throws its page away.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
     from agentgym.task import Instance
     from agentgym_browser.devtools import Connection
+
+
+REAL_WAIT_S = 0.02  # that a wait takes at most: for what has real time, such as workers and storage
 
 
 class _Seen(NamedTuple):
@@ -107,7 +111,10 @@ class Session:
             raise SessionStateError("step before reset: this session has no running episode; call reset first.")
         try:
             error = await perform(page, action, self._points)
-            await page.pass_time(task.pace_ms + (action.ms if isinstance(action, Wait) else 0))
+            await page.pass_time(task.pace_ms)
+            if isinstance(action, Wait) and action.ms:
+                await asyncio.sleep(min(action.ms / 1000, REAL_WAIT_S))
+                await page.pass_time(action.ms)
             error = error or page.take_refusal()
             seen = await self._look(page, task, task.state_script)
         except InfrastructureError:
