@@ -7,7 +7,7 @@ observation stays the last one, ``info["infrastructure"]`` marks it, and the nex
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -17,12 +17,14 @@ from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 from numpy.typing import NDArray
 
 from agentgym.action import Action
-from agentgym.env import RunningEpisode, Transition, check_options, gym_observation, read_action
+from agentgym.env import RunningEpisode, Transition, check_options, read_action
 from agentgym.errors import ActionError, ConfigError, InfrastructureError, SessionStateError
+from agentgym.look import PICTURES, all_parts
 from agentgym.spaces import ActionSpace, observation_space
 from agentgym.task import TEST_SEEDS, Instance, Task
 
 if TYPE_CHECKING:
+    from agentgym.look import Part
     from agentgym.observation import Observation
     from agentgym.world import World
 
@@ -43,11 +45,12 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
         tasks: what is to be done; slot ``i`` plays task ``i + k * num_envs``, modulo their number, in episode ``k``.
         max_steps: actions until truncation, >= 1; each task's own limit where None.
         malformed_penalty: subtracted from the reward of a step whose text is not an action, >= 0.
-        screenshot: whether observations carry screenshots; the world must take them.
+        parts: what observations hold; the world must show them.
+        screenshot: the same as one more part.
         render_mode: ``rgb_array`` makes `render` return the screenshots; the world must take them.
 
     Raises:
-        ConfigError: there are screenshots, and the tasks' screens differ in size.
+        ConfigError: there are pictures, and the tasks' screens differ in size.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium's own type)
@@ -62,25 +65,26 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
         *,
         max_steps: int | None = None,
         malformed_penalty: float = 0.0,
+        parts: Collection[Part] = ("elements",),
         screenshot: bool = False,
         render_mode: Literal["rgb_array"] | None = None,
     ) -> None:
         check_options(max_steps=max_steps, malformed_penalty=malformed_penalty, render_mode=render_mode)
+        self._parts = all_parts(parts, screenshot=screenshot)
         sizes = {task.viewport for task in tasks}
-        if screenshot and len(sizes) > 1:
-            raise ConfigError(f"Screenshots of {len(sizes)} sizes cannot be batched: {sorted(sizes)}. Use fewer tasks.")
+        if PICTURES & self._parts and len(sizes) > 1:
+            raise ConfigError(f"Pictures of {len(sizes)} sizes cannot be batched: {sorted(sizes)}. Use fewer tasks, or one `viewport`.")
         self.num_envs = world.num_slots
         self.tasks = tuple(tasks)
         self.render_mode = render_mode
         width, height = (min(size[axis] for size in sizes) for axis in (0, 1))  # sampled points fit every screen
-        self.single_observation_space = observation_space(width, height, screenshot=screenshot)
+        self.single_observation_space = observation_space(width, height, parts=self._parts)
         self.single_action_space = ActionSpace(width, height)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._world = world
         self._max_steps = max_steps
         self._malformed_penalty = malformed_penalty
-        self._screenshot = screenshot
         self._generators: list[np.random.Generator] = [np_random()[0] for _ in range(self.num_envs)]
         self._played = [0] * self.num_envs  # episodes that each slot has begun
         self._episodes: dict[int, RunningEpisode] = {}
@@ -225,7 +229,7 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
         return [self._episodes[slot] for slot in range(self.num_envs)]
 
     def _batch(self) -> dict[str, Any]:
-        rows = [gym_observation(each, screenshot=self._screenshot) for each in self.observations]
+        rows = [each.to_gym(self._parts) for each in self.observations]
         space = self.single_observation_space
         empty = cast("dict[str, Any]", create_empty_array(space, self.num_envs))
         return cast("dict[str, Any]", concatenate(space, rows, empty))

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from agentgym_browser.devtools import Connection, Event
 
 OBSERVER_WORLD = "agentgym"
-OBSERVER = Path(__file__).with_name("observe.js").read_text()
+_SCRIPTS = ("names.js", "roles.js", "budget.js", "outline.js", "observe.js")
+OBSERVER = '(() => { "use strict";\n' + "".join(Path(__file__).with_name(name).read_text() for name in _SCRIPTS) + "})();"
 PAGE_TIMEOUT_S = 5.0  # a page that does not answer for so long is given up
 LOAD_TIMEOUT_S = 20.0
 

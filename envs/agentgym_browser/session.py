@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from agentgym.action import MAX_ELEMENT, Action, Done
+from agentgym.action import Action, Done
 from agentgym.episode import Score
 from agentgym.errors import InfrastructureError, SessionCrashedError, SessionStateError
-from agentgym.observation import MAX_PROSE, Box, Element, Observation
+from agentgym.look import PICTURES
+from agentgym.observation import MAX_PROSE, Observation
 from agentgym.world import Step
 from agentgym_browser.inputs import perform, take_pointer_away
+from agentgym_browser.observed import observed, script
 from agentgym_browser.page import Page
 from agentgym_browser.task import BrowserTask, Setup
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from agentgym.look import Look
     from agentgym.task import Instance
     from agentgym_browser.devtools import Connection
 
@@ -30,9 +33,10 @@ if TYPE_CHECKING:
 class Session:
     """Plays episodes on one page."""
 
-    def __init__(self, connection: Connection, *, screenshot: bool) -> None:
+    def __init__(self, connection: Connection, *, look: Look) -> None:
         self._connection = connection
-        self._screenshot = screenshot
+        self._look = look
+        self._next_id = 1  # the lowest element id that the episode has not used
         self._page: Page | None = None
         self._loaded: BrowserTask | None = None  # the task whose page is open and may be started again
         self._clean = False  # whether all that the open page's browser context has seen stores nothing
@@ -73,6 +77,7 @@ class Session:
                 await page.evaluate(start)
             await page.settle()
             await page.observer("agentgym.reset()")
+            self._next_id = 1
             self._instruction = self._setup.instruction
             if task.instruction_script:
                 self._instruction = str(await page.evaluate(task.instruction_script))[:MAX_PROSE]
@@ -134,7 +139,7 @@ class Session:
 
     async def _draw(self, page: Page) -> NDArray[np.uint8] | None:
         """Draw a frame, so that what a page does with the next one is done; return it where it is wanted."""
-        if self._screenshot:
+        if PICTURES & self._look.parts:
             return await page.screenshot()
         await page.draw(noDisplayUpdates=True)
         return None
@@ -142,27 +147,7 @@ class Session:
     async def _observe(
         self, page: Page, task: BrowserTask, screenshot: NDArray[np.uint8] | None, *, error: str
     ) -> Observation:
-        raw = await page.observer(f"agentgym.observe({_quoted(task.hidden)})")
-        return Observation(
-            instruction=self._instruction,
-            elements=tuple(_element(each) for each in raw["elements"] if each[0] <= MAX_ELEMENT),
-            url=str(raw["url"])[:MAX_PROSE],
-            title=str(raw["title"]),
-            error=error,
-            screenshot=screenshot,
-        )
-
-
-def _element(raw: list[Any]) -> Element:
-    """Read one row of observe.js."""
-    identity, role, name, value, states, box = raw
-    return Element(identity, role, _text(name), _text(value), tuple(states), Box(*box))
-
-
-def _text(text: str) -> str:
-    """Replace halves of surrogate pairs, which a cut may leave and no encoding takes."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def _quoted(selector: str) -> str:
-    return "'" + selector.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        raw = await page.observer(script(task.hidden, self._look, first=self._next_id))
+        self._next_id = int(raw["next"])
+        seen = Observation(self._instruction, error=error, screenshot=screenshot)
+        return observed(raw, seen, self._look)
