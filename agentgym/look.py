@@ -29,9 +29,9 @@ class Budget(NamedTuple):
     `Observation.omitted` counts the rest.
     """
 
-    elements: int = 1_000
+    elements: int = 500
     """Elements, from 1 to `agentgym.observation.MAX_ELEMENTS`."""
-    characters: int = 40_000
+    characters: int = 20_000
     """Characters of their lines, >= 1."""
 
 

@@ -15,8 +15,6 @@ const GLYPHS = /[\uE000-\uF8FF]/g;  // private characters: an icon font's drawin
 const CONTENT_NAMED = new Set(`button cell checkbox columnheader gridcell heading link menuitem menuitemcheckbox
   menuitemradio option radio rowheader switch tab tooltip treeitem clickable text`.split(/\s+/));
 const TOLD = new Set(`alert alertdialog canvas dialog log marquee menu menubar status tablist tabpanel timer`.split(/\s+/));
-// What makes a name more than the text on screen.
-const SPECIAL = "img,svg,input,select,textarea,meter,progress,[aria-label],[aria-labelledby],[aria-hidden=true],[title],[role]";
 
 const drawnText = (node, which) => {
   const drawn = getComputedStyle(node, which).content;
@@ -50,6 +48,7 @@ const inside = (node, self, hidden) => {
   let text = drawnText(node, "::before");
   const children = node.assignedNodes && node.assignedNodes().length ? node.assignedNodes() : (node.shadowRoot || node).childNodes;
   for (const child of children) {
+    if (text.length > 4 * MAX_NAME) break;
     if (child.nodeType === Node.TEXT_NODE) text += transformed(child.data, style.textTransform);
     else if (child.nodeType === Node.ELEMENT_NODE) text += piece(child, self, hidden);
   }
@@ -60,10 +59,8 @@ const piece = (node, self, hidden) => {
   const style = getComputedStyle(node);
   if (!hidden && (style.display === "none" || style.visibility !== "visible")) return "";
   if (node.tagName === "BR") return " ";
-  const label = clean(node.getAttribute("aria-label"));
-  const value = label ? null : embedded(node);
   const inline = style.display === "inline" || style.display === "contents";
-  const text = label || (value !== null ? value : naming(node) || inside(node, self, hidden) || node.title || "");
+  const text = embedded(node) ?? (clean(node.getAttribute("aria-label")) || naming(node) || inside(node, self, hidden) || node.title || "");
   return inline ? text : ` ${text} `;
 };
 // The name that an element's kind gives it by an attribute or a part of its own.
@@ -73,12 +70,12 @@ const naming = (node) => {
   if (!(node instanceof HTMLInputElement)) return "";
   if (node.type === "image") return node.alt || node.value || node.title || "Submit";
   if (node.type === "submit" || node.type === "reset" || node.type === "button")
-    return node.value || node.title || { submit: "submit", reset: "reset", button: "" }[node.type];
+    return node.value || node.title || { submit: "Submit", reset: "Reset", button: "" }[node.type];
   return "";
 };
-// Text as it is on screen; only where that is not all, the long way.
+// Where there is nothing but text, it is taken as it is on screen.
 const contentOf = (node, self) => {
-  if (node.shadowRoot || node.querySelector(SPECIAL)) return inside(node, self, false);
+  if (node.shadowRoot || node.firstElementChild) return inside(node, self, false);
   return drawnText(node, "::before") + (node.innerText || "") + drawnText(node, "::after");
 };
 const reference = (node, self) => {
@@ -97,7 +94,7 @@ const labelOf = (node) => {
   const aria = clean(node.getAttribute("aria-label"));
   if (aria) return aria;
   if (!node.labels || !node.labels.length) return "";
-  return clean([...node.labels].map((label) => clean(label.getAttribute("aria-label")) || contentOf(label, node)).join(" "));
+  return clean([...node.labels].filter((label) => label.checkVisibility()).map((label) => clean(label.getAttribute("aria-label")) || contentOf(label, node)).join(" "));
 };
 const graphicName = (node, style) => {
   const fill = node.getAttribute("fill") || (style.fill !== "none" ? style.fill : "") || node.getAttribute("stroke") || "";
@@ -121,7 +118,7 @@ const nameOf = (node, role, style) => {
   if (node instanceof HTMLSelectElement) return clean(node.title);
   const native = clean(naming(node));
   if (native) return native;
-  if (node instanceof HTMLInputElement || node instanceof HTMLTextAreaElement)
+  if (node instanceof HTMLInputElement || node instanceof HTMLTextAreaElement || role === "textbox" || role === "searchbox")
     return clean(node.title) || clean(node.getAttribute("placeholder")) || clean(node.getAttribute("aria-placeholder"));
   if (role === "option") return clean(node.label || node.textContent);
   if (role === "img" || !CONTENT_NAMED.has(role) && !TOLD.has(role)) return clean(node.title);
@@ -150,6 +147,7 @@ const valueOf = (node, role) => {
     return ["button", "checkbox", "radio", "switch"].includes(role) ? "" : content(node.type === "file" ? "" : node.value);
   if (node instanceof HTMLTextAreaElement) return told(node);
   if (node instanceof HTMLMeterElement || node instanceof HTMLProgressElement) return node.position === -1 ? "" : String(node.value);
-  if (role === "textbox" || role === "searchbox") return clean(node.innerText);
+  if (role === "textbox" || role === "searchbox" || role === "combobox" && !node.querySelector("[role=listbox]"))
+    return clean(node.innerText);
   return clean(node.getAttribute("aria-valuetext") || node.getAttribute("aria-valuenow"));
 };

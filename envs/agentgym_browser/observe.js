@@ -4,7 +4,8 @@
 "use strict";
 (() => {
   const MAX_OPTIONS = 60;
-  const MANY = 1500;  // elements beyond which a page's far parts are skimmed: judged by tags, without style and place
+  const NONE = [];
+  const MANY = 1000;  // elements beyond which a page's far parts are skimmed: judged by tags, without style and place
 
   let ids = new WeakMap(), byId = new Map(), next = 1;
 
@@ -18,33 +19,10 @@
     if (style.visibility === "hidden" || style.visibility === "collapse" || style.opacity === "0") return false;
     return box.width > 0 && box.height > 0;
   };
-  // Whatever a far part shows in the view all the same (it is fixed there, or spills over) is found by looking there.
-  const GRID = 32;  // looks across and down
-  const nodesInView = () => {
-    const near = new Set();
-    for (let row = 0; row < GRID; row++) for (let column = 0; column < GRID; column++) {
-      let node = document.elementFromPoint((column + 0.5) * innerWidth / GRID, (row + 0.5) * innerHeight / GRID);
-      while (node && node.shadowRoot) {
-        const deeper = node.shadowRoot.elementFromPoint((column + 0.5) * innerWidth / GRID, (row + 0.5) * innerHeight / GRID);
-        if (!deeper || deeper === node) break;
-        node = deeper;
-      }
-      for (; node && !near.has(node); node = node.parentElement || node.getRootNode().host) near.add(node);
-    }
-    return near;
-  };
   // A modal dialog takes the rest of the page away from the user.
   const rootOf = () => {
     const modal = [...document.querySelectorAll(":modal")].filter((node) => node.checkVisibility());
     return modal.find((node) => node.contains(document.activeElement)) || modal.pop() || document.body;
-  };
-
-  // The elements that a node holds on screen: its shadow root's, and in a slot those that are put there.
-  const held = (node) => {
-    if (node.shadowRoot) return node.shadowRoot.children;
-    if (node.tagName !== "SLOT" || !(node.getRootNode() instanceof ShadowRoot)) return node.children;
-    const put = node.assignedNodes();
-    return put.length ? put.filter((each) => each.nodeType === Node.ELEMENT_NODE) : node.children;
   };
 
   // One pass over the page: candidates in document order, and the places that hold them where a tree is wanted.
@@ -54,7 +32,8 @@
       this.order = wantsTree ? [] : null;
       this.excluded = hidden ? new Set(document.querySelectorAll(hidden)) : new Set();
       this.hosts = [];
-      this.near = document.getElementsByTagName("*").length > MANY ? nodesInView() : null;
+      this.view = { left: 0, top: 0, right: innerWidth, bottom: innerHeight };
+      this.big = document.getElementsByTagName("*").length > MANY;
     }
     add(candidate) {
       this.found.push(candidate);
@@ -69,38 +48,48 @@
       this.order.push(entry);
       return entry;
     }
-    addOptions(list, host, under) {
+    addOptions(list, host) {
       for (const option of [...list.options].slice(0, MAX_OPTIONS)) {
-        const box = host.box && option.getBoundingClientRect();
-        this.add({ node: option, role: "option", box, away: host.away, side: host.side, under: host,
-          host: box && box.width ? null : host });
+        const box = option.getBoundingClientRect();
+        this.add({ ...host, node: option, role: "option", text: undefined, box, under: host, host: box.width ? null : host });
       }
     }
     // Where a node of a big page is far from the view: { side, away in pixels }, else null.
     farness(node, box) {
-      if (!this.near || this.near.has(node) || !box.width && !box.height) return null;
-      const below = box.top - innerHeight;
-      if (below > innerHeight) return { side: "below", away: below };
-      if (-box.bottom <= innerHeight) return null;
-      const above = -Math.max(box.bottom, box.top + node.scrollHeight);  // what spills over its box is part of it
-      return above > innerHeight ? { side: "above", away: above } : null;
+      const { top, bottom } = box, height = this.view.bottom;
+      if (top > 2 * height) return { side: "below", away: top - height };
+      if (-bottom <= height || !box.width && !box.height) return null;
+      const away = -Math.max(bottom, top + node.scrollHeight);  // what spills over its box is part of it
+      return away > height ? { side: "above", away } : null;
     }
+    // Far parts: what tags and texts tell, and the whole truth of what shows in the view all the same (it is fixed there).
     skim(node, far, under) {
-      if (this.near.has(node)) { this.walk(node, false, false, under); return; }
       if (this.skips(node)) return;
       const role = roughRoleOf(node);
-      if (role) {
-        const tells = node.checkVisibility(SEEN) && this.add({ node, role, box: null, ...far, under });
-        if (tells && node instanceof HTMLSelectElement) this.addOptions(node, tells, under);
+      if (role || this.hasText(node)) {
+        const box = node.getBoundingClientRect(), { top, bottom } = box;
+        if (top < this.view.bottom && bottom > 0) { this.walk(node, false, false, under); return; }
+        const seen = bottom > top || node instanceof HTMLOptionElement;
+        if (!role) under = this.place(node, under);
+        const found = seen && this.add({ node, role: role || "text", box, under, away: far.away, side: far.side, far: true });
+        if (found && node instanceof HTMLSelectElement) this.addOptions(node, found);
         if (LEAVES.has(role) || role === "heading" && !node.firstElementChild) return;
-        under = tells || under;
-      } else {
-        const text = this.textOfPart(node);
-        if (text && node.checkVisibility(SEEN)) this.add({ node, role: "text", text, box: null, ...far, under: this.place(node, under) });
-        else under = this.place(node, under);
-      }
-      if (node.shadowRoot) this.hosts.push(node);
-      for (const child of held(node)) this.skim(child, far, under);
+        if (role) under = found || under;
+      } else under = this.place(node, under);
+      for (const child of this.held(node)) this.skim(child, far, under);
+    }
+    hasText(node) {
+      for (let child = node.firstChild; child; child = child.nextSibling)
+        if (child.nodeType === Node.TEXT_NODE && /\S/.test(child.data)) return !(node instanceof HTMLLabelElement) || Boolean(this.textOfPart(node));
+      return false;
+    }
+    // The elements that a node holds on screen: its shadow root's, and in a slot those that are put there.
+    held(node) {
+      if (!node.firstElementChild && !node.shadowRoot && node.tagName !== "SLOT") return NONE;
+      if (node.shadowRoot) { this.hosts.push(node); return node.shadowRoot.children; }
+      if (node.tagName !== "SLOT" || !(node.getRootNode() instanceof ShadowRoot)) return node.children;
+      const put = node.assignedNodes();
+      return put.length ? put.filter((each) => each.nodeType === Node.ELEMENT_NODE) : node.children;
     }
     textOfPart(node) {
       const control = node instanceof HTMLLabelElement && node.control;
@@ -109,18 +98,18 @@
     }
     walk(node, parentPointer, named, under) {
       if (this.skips(node)) return;
-      const box = node.getBoundingClientRect();
-      const far = this.farness(node, box);
+      const box = node.getBoundingClientRect(), far = this.big && this.farness(node, box);
       if (far) { this.skim(node, far, under); return; }
       const style = getComputedStyle(node), certain = node.checkVisibility(SEEN);  // one call for what else takes three
-      if (!certain && style.display === "none" || node.getAttribute("aria-hidden") === "true") return;
+      if (node.getAttribute("aria-hidden") === "true") return;
+      if (!certain && style.display !== "contents" && !node.checkVisibility()) return;  // not there, or in closed details
       const visible = certain ? box.width > 0 && box.height > 0 : shown(node, style, box);
       const pointer = style.cursor === "pointer", role = visible ? roleOf(node, style, parentPointer, box) : "";
       if (role) {
         const container = role === "clickable" && node.querySelector("a,button,input,select,textarea,[role],[onclick]");
         under = this.place(node, under);
         under = this.add({ node, role, style, box, under, text: container ? ownText(node) : undefined });
-        if (node instanceof HTMLSelectElement) { this.addOptions(node, under, under); return; }
+        if (node instanceof HTMLSelectElement) { this.addOptions(node, under); return; }
         // A leaf's name holds its text, but controls in it (a button in an accordion's header) are things of their own.
         if (LEAVES.has(role) && role !== "treeitem" && !node.querySelector("button,input,select,textarea")
             || role === "heading" && !node.children.length) return;
@@ -132,15 +121,16 @@
           if (text) this.add({ node, role: "text", text, box, under });
         }
       }
-      if (node.shadowRoot) this.hosts.push(node);
-      for (const child of held(node)) this.walk(child, pointer, named, under);
+      for (const child of this.held(node)) this.walk(child, pointer, named, under);
     }
   }
 
   const edge = (n) => Math.max(-16384, Math.min(16384, Math.round(n)));
   const rowOf = (each) => {
-    const { node, role } = each, box = each.box || (each.box = node.getBoundingClientRect());
-    const name = each.text !== undefined ? each.text : nameOf(node, role, each.style || getComputedStyle(node));
+    const { node, role, box } = each;
+    if (each.far && !each.host && !node.checkVisibility(SEEN)) return null;
+    const name = each.text !== undefined ? each.text : role === "text" ? ownText(node)
+      : nameOf(node, role, each.style || getComputedStyle(node));
     return [0, role, name, valueOf(node, role), statesOf(node), [edge(box.left), edge(box.top), edge(box.width), edge(box.height)]];
   };
   const isAt = (node, x, y) => {
@@ -149,29 +139,27 @@
       || getComputedStyle(node).pointerEvents === "none" && top.contains(node));
   };
   // The ids of what can be acted on and is in view with its middle or one of two other points: what a picture can mark.
-  const markable = (chosen) => {
-    const clipOf = clipper();
-    return chosen.filter((each) => {
-      if (READ.has(each.role) && each.role !== "img" || whereIs(each, clipOf).side !== "here") return false;
-      const clip = clipOf(each.node);
-      const left = Math.max(each.box.left, clip.left), right = Math.min(each.box.right, clip.right);
-      const top = Math.max(each.box.top, clip.top), bottom = Math.min(each.box.bottom, clip.bottom);
-      return [[0.5, 0.5], [0.1, 0.2], [0.9, 0.8]].some(([fx, fy]) =>
-        isAt(each.node, left + (right - left) * fx, top + (bottom - top) * fy));
-    }).map((each) => each.row[0]);
-  };
+  const markable = (chosen, sight) => chosen.filter((each) => {
+    if (READ.has(each.role) && each.role !== "img" || sight.place(each).side !== "here") return false;
+    const clip = sight.around(each.node), { box } = each;
+    const left = Math.max(box.left, clip.left), right = Math.min(box.right, clip.right);
+    const top = Math.max(box.top, clip.top), bottom = Math.min(box.bottom, clip.bottom);
+    return [[0.5, 0.5], [0.1, 0.2], [0.9, 0.8]].some(([fx, fy]) =>
+      isAt(each.node, left + (right - left) * fx, top + (bottom - top) * fy));
+  }).map((each) => each.row[0]);
   const PLAIN = { budget: { elements: 2000, characters: 1e6 }, first: 1 };
   // look: { tree, text, marks: whether they are wanted; budget: { elements, characters }; first: the lowest id that is new }
   const observe = (hidden, look = PLAIN) => {
     next = Math.max(next, look.first);
     const root = rootOf(), pass = new Pass(hidden, look.tree), answer = { url: location.href, title: clean(document.title) };
+    const sight = new Sight(pass.view);
     if (root) pass.walk(root, false, false, null);
-    const { chosen, omitted } = choose(pass.found, look.budget, rowOf);
+    const { chosen, omitted } = choose(pass.found, look.budget, rowOf, sight);
     for (const each of chosen) each.row[0] = idOf(each.node);
     Object.assign(answer, { elements: chosen.map((each) => each.row), omitted: [omitted.above, omitted.here, omitted.below] });
     if (look.tree) answer.tree = treeOf(pass.order);
     if (look.text) answer.text = root ? textOfPage(root, pass.excluded, pass.hosts) : "";
-    if (look.marks) answer.marked = markable(chosen);
+    if (look.marks) answer.marked = markable(chosen, sight);
     return { ...answer, next };
   };
 

@@ -13,7 +13,7 @@ const STRUCTURE = new Set(`application article banner blockquote caption cell co
   none note paragraph presentation radiogroup region row rowgroup search strong subscript superscript table term time toolbar
   tree treegrid`.split(/\s+/));
 const LEAVES = new Set(["button", "link", "option", "tab", "menuitem", "menuitemcheckbox", "menuitemradio", "treeitem",
-  "checkbox", "radio", "switch", "textbox", "searchbox", "spinbutton", "slider", "combobox", "listbox", "img", "graphic"]);
+  "checkbox", "radio", "switch", "textbox", "searchbox", "spinbutton", "slider", "img", "graphic"]);
 const CELLS = new Set(["gridcell", "columnheader", "rowheader", "tooltip"]);  // their names hold their text, not their controls
 const READ = new Set(["text", "heading", "img", "status", "alert", "log", "meter", "progressbar", "dialog", "alertdialog",
   "tablist", "tabpanel", "menu", "menubar", "timer", "marquee", "separator", "tooltip"]);  // the rest can be acted on
@@ -59,12 +59,18 @@ const roleOf = (node, style, parentPointer, box) => {
   if (node instanceof HTMLInputElement) return INPUT_ROLES[node.type] || "textbox";
   if (node instanceof HTMLSelectElement) return node.multiple || node.size > 1 ? "listbox" : "combobox";
   if (node instanceof SVGElement) return GRAPHICS.has(node.tagName) ? "graphic" : "";
-  const tag = explicit === "" ? "" : TAG_ROLES[node.tagName];
-  if (tag && !(tag === "link" && !node.hasAttribute("href") && style.cursor !== "pointer" && !node.onclick)) return tag;
+  const tag = explicit === "" ? "" : tagRole(node, () => style.cursor === "pointer" || node.onclick);
+  if (tag) return tag;
   if (node.isContentEditable && !(node.parentElement && node.parentElement.isContentEditable)) return "textbox";
   if (node.hasAttribute("onclick") || node.hasAttribute("tabindex") && node.tabIndex >= 0
       || style.cursor === "pointer" && (!parentPointer || node.tagName === "LI")) return "clickable";
   return plateOf(node, style, box);
+};
+// A tag's own role: none of a link that leads nowhere and answers no clicks, nor of a picture that is called decoration.
+const tagRole = (node, clicks) => {
+  const role = TAG_ROLES[node.tagName] || "";
+  if (role === "link" && !node.hasAttribute("href") && !clicks()) return "";
+  return role === "img" && node.getAttribute("alt") === "" ? "" : role;
 };
 // By tag and attributes alone: what a far part of a big page holds.
 const roughRoleOf = (node) => {
@@ -72,8 +78,8 @@ const roughRoleOf = (node) => {
   if (explicit && !STRUCTURE.has(explicit)) return explicit;
   if (node instanceof HTMLInputElement) return node.type === "hidden" ? "" : INPUT_ROLES[node.type] || "textbox";
   if (node instanceof HTMLSelectElement) return node.multiple || node.size > 1 ? "listbox" : "combobox";
-  const tag = explicit === "" ? "" : TAG_ROLES[node.tagName];
-  if (tag && !(tag === "link" && !node.hasAttribute("href"))) return tag;
+  const tag = explicit === "" ? "" : tagRole(node, () => false);
+  if (tag) return tag;
   return node.hasAttributes() && (node.hasAttribute("onclick") || node.hasAttribute("tabindex") && node.tabIndex >= 0)
     ? "clickable" : "";
 };
