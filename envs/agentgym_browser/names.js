@@ -109,7 +109,10 @@ const textOf = (node, style) => {
 };
 // What a control says by a drawing alone its id and classes tell, too.
 const drawn = (node, role) => node instanceof HTMLElement && ["button", "clickable"].includes(role) && Boolean(node.querySelector("svg"));
-const plateName = (node) => clean(node.title || node.style.backgroundColor || `${node.id} ${node.className}`);
+const plateName = (node) => {
+  const colour = node.style.backgroundColor;  // "initial" where only a picture was set
+  return clean(node.title || (/^(initial|inherit|unset|revert)/.test(colour) ? "" : colour) || `${node.id} ${node.className}`);
+};
 const nameOf = (node, role, style) => {
   const label = labelOf(node);
   if (label) return label;

@@ -59,7 +59,7 @@ const roleOf = (node, style, parentPointer, box) => {
   if (node instanceof HTMLInputElement) return INPUT_ROLES[node.type] || "textbox";
   if (node instanceof HTMLSelectElement) return node.multiple || node.size > 1 ? "listbox" : "combobox";
   if (node instanceof SVGElement) return GRAPHICS.has(node.tagName) ? "graphic" : "";
-  const tag = explicit === "" ? "" : tagRole(node, () => style.cursor === "pointer" || node.onclick);
+  const tag = explicit === "" ? "" : tagRole(node, () => style.cursor === "pointer" || node.hasAttribute("onclick"));
   if (tag) return tag;
   if (node.isContentEditable && !(node.parentElement && node.parentElement.isContentEditable)) return "textbox";
   if (node.hasAttribute("onclick") || node.hasAttribute("tabindex") && node.tabIndex >= 0
