@@ -144,7 +144,7 @@ def test_beyond_the_rules_is_only_what_can_be_acted_on_or_seen(world: BrowserWor
         ("<fieldset disabled><input></fieldset>", ("disabled",)),
         ("<input type=checkbox role=switch checked>", ("checked",)),
         ("<button aria-pressed=true>b</button>", ("pressed",)),
-        ("<details open><summary>s</summary>x</details>", ("expanded",)),
+        ("<details open><summary>s</summary><p>x</p></details>", ("expanded",)),
         ("<div role=tab tabindex=0 aria-selected=true aria-expanded=true>t</div>", ("expanded", "selected")),
         ("<input readonly autofocus>", ("focused", "readonly")),
         ("<div role=checkbox tabindex=0 aria-checked=true aria-disabled=true>c</div>", ("checked", "disabled")),

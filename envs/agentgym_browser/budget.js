@@ -28,8 +28,7 @@ class Sight {
   place(each) {
     if (each.far) return each;
     const { node, box } = each.host || each;
-    const inView = gap(box, this.view);
-    return inView.side === "here" ? gap(box, this.around(node)) : inView;
+    return gap(box, this.around(node));
   }
 }
 const gap = ({ left, top, right, bottom }, clip) => {

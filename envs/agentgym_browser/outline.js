@@ -39,14 +39,11 @@ const textOfPage = (root, excluded, hosts) => {
     for (let up = node; up && !special.has(up); up = up.parentElement || up.getRootNode().host) special.add(up);
   const read = (node) => {
     if (excluded.has(node) || SKIPPED.has(node.tagName)) return "";
-    if (!special.has(node)) return node.checkVisibility() || getComputedStyle(node).display === "contents" ? node.innerText || "" : "";
+    if (!special.has(node) && !(node instanceof HTMLSlotElement)) return node.checkVisibility() || getComputedStyle(node).display === "contents" ? node.innerText || "" : "";
     if (getComputedStyle(node).display === "none") return "";
-    const parts = [];
-    for (const child of (node.shadowRoot || node).childNodes) {
-      if (child.nodeType === Node.TEXT_NODE) parts.push(child.data.replace(/\s+/g, " "));
-      else if (child.tagName === "SLOT") parts.push(...(child.assignedElements().length ? child.assignedElements() : [child]).map(read));
-      else if (child.nodeType === Node.ELEMENT_NODE) parts.push(read(child));
-    }
+    const put = node instanceof HTMLSlotElement ? node.assignedNodes() : [];
+    const parts = [...(put.length ? put : (node.shadowRoot || node).childNodes)].map((child) =>
+      child.nodeType === Node.TEXT_NODE ? child.data.replace(/\s+/g, " ") : child.nodeType === Node.ELEMENT_NODE ? read(child) : "");
     return parts.filter((part) => part.trim()).join("\n");
   };
   const text = read(root).replace(/[ \t]+\n/g, "\n").replace(/\n{3,}/g, "\n\n").trim();
