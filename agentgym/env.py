@@ -19,7 +19,7 @@ from agentgym.spaces import ActionSpace, observation_space
 from agentgym.task import TEST_SEEDS, Instance, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -130,7 +130,7 @@ class AgentEnv(gymnasium.Env[dict[str, Any], Action | str]):
         *,
         max_steps: int | None = None,
         malformed_penalty: float = 0.0,
-        parts: Collection[Part] = ("elements",),
+        parts: Sequence[Part] = ("elements",),
         screenshot: bool = False,
         render_mode: Literal["rgb_array"] | None = None,
         first_seed: int | None = None,

@@ -13,7 +13,7 @@ from agentgym.errors import ConfigError, unknown_name
 from agentgym.observation import MAX_ELEMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Iterable
 
 Part = Literal["elements", "tree", "text", "screenshot", "marks"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -35,6 +35,9 @@ class Budget(NamedTuple):
     """Characters of their lines, >= 1."""
 
 
+DEFAULT_BUDGET = Budget()
+
+
 @dataclass(frozen=True)
 class Look:
     """How a world is looked at.
@@ -48,7 +51,7 @@ class Look:
     """
 
     parts: frozenset[Part] = frozenset({"elements"})
-    budget: Budget = Budget()
+    budget: Budget = DEFAULT_BUDGET
 
     def __post_init__(self) -> None:
         for part in self.parts:
@@ -64,7 +67,7 @@ class Look:
 PLAIN = Look()
 
 
-def all_parts(parts: Collection[Part], *, screenshot: bool) -> frozenset[Part]:
+def all_parts(parts: Iterable[Part], *, screenshot: bool) -> frozenset[Part]:
     """Return the parts of an observation, where the screenshot may be asked for in a word of its own."""
     return frozenset(parts) | (frozenset({"screenshot"}) if screenshot else frozenset())
 

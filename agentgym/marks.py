@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from agentgym.observation import Box, Element
 
 # Only read, or only places: what is in them has marks of its own.
-UNMARKED = frozenset(
-    {"text", "heading", "status", "alert", "log", "meter", "progressbar", "dialog", "alertdialog", "tablist", "tabpanel"}
-    | {"menu", "menubar", "timer", "marquee", "separator", "tooltip"}
-)
+UNMARKED = frozenset({
+    "text", "heading", "status", "alert", "log", "meter", "progressbar", "dialog", "alertdialog", "tablist", "tabpanel",
+    "menu", "menubar", "timer", "marquee", "separator", "tooltip",
+})  # fmt: skip
 # Twelve hues that can be told apart, each dark enough for white digits (contrast of 4.5 and more).
 COLOURS = (
     (200, 0, 0), (0, 90, 200), (0, 120, 40), (150, 0, 170), (165, 80, 0), (0, 110, 120),

@@ -86,6 +86,9 @@ class Omitted(NamedTuple):
         return f"({counts}{': scroll to see them' if self.above or self.below else ''})" if counts else ""
 
 
+NONE_OMITTED = Omitted()
+
+
 @dataclass(frozen=True)
 class Observation:
     """What the agent sees; its parts are those that were asked for (see `agentgym.look`)."""
@@ -102,12 +105,12 @@ class Observation:
     marks: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
     """The screenshot with the box and id of each element that can be acted on; None where it was not asked for."""
     tree: str | None = None
-    """The accessibility tree, one node a line, its depth as indentation: ``role "name" [id] states``. The ids are those of
-    `elements`; nodes without one (lists, landmarks) only say where things are. None where it was not asked for."""
+    """The accessibility tree, one node a line, its depth as indentation: ``role "name" [id] states``. The ids are those
+    of `elements`; nodes without one (lists, landmarks) only say where things are. None where it was not asked for."""
     text: str | None = None
-    """The page's visible text in reading order, on and off screen; None where it was not asked for. It comes from the page
-    and is not trusted: unlike names it has lines of its own."""
-    omitted: Omitted = Omitted()
+    """The page's visible text in reading order, on and off screen; None where it was not asked for. It comes from the
+    page and is not trusted: unlike names it has lines of its own."""
+    omitted: Omitted = NONE_OMITTED
     """What the budget left out of elements and tree."""
 
     def element(self, element_id: int) -> Element | None:
@@ -129,7 +132,8 @@ class Observation:
         if parts is None or "elements" in parts:
             observation["elements"] = tuple(_element_to_gym(element) for element in self.elements)
             observation["omitted"] = np.array(self.omitted, dtype=np.int64)
-        for part, held in (("tree", self.tree), ("text", self.text), ("screenshot", self.screenshot), ("marks", self.marks)):
+        for part in ("tree", "text", "screenshot", "marks"):
+            held = getattr(self, part)
             if held is not None and (parts is None or part in parts):
                 observation[part] = held.copy() if isinstance(held, np.ndarray) else held
         return observation

@@ -22,7 +22,7 @@ from agentgym.vector_env import AgentVectorEnv
 from agentgym.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from agentgym.look import Part
     from agentgym.task import Task
@@ -118,7 +118,7 @@ def make(
     task_id: str,
     *,
     seed: int | None = None,
-    parts: Collection[Part] = ("elements",),
+    parts: Sequence[Part] = ("elements",),
     screenshot: bool = False,
     viewport: tuple[int, int] | None = None,
     budget: Budget | None = None,
@@ -170,7 +170,7 @@ def make_vec(
     id_or_suite: str | Sequence[str],
     *,
     num_envs: int = 1,
-    parts: Collection[Part] = ("elements",),
+    parts: Sequence[Part] = ("elements",),
     screenshot: bool = False,
     viewport: tuple[int, int] | None = None,
     budget: Budget | None = None,
@@ -225,7 +225,7 @@ def register_gymnasium(suite: Suite, namespace: str) -> None:
             )
 
 
-def _look(parts: Collection[Part], budget: Budget | None) -> Look:
+def _look(parts: Sequence[Part], budget: Budget | None) -> Look:
     return Look(frozenset(parts), PLAIN.budget if budget is None else Budget(*budget))
 
 

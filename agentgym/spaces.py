@@ -33,7 +33,7 @@ from agentgym.look import PICTURES
 from agentgym.observation import MAX_NAME, MAX_PROSE, MAX_TEXT, MAX_TREE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
     from agentgym.look import Part
 
@@ -124,7 +124,7 @@ class ActionSpace(spaces.Space[Action]):
     __hash__ = None  # type: ignore[assignment]  # mutable (it holds a generator), like Gymnasium's own spaces
 
 
-def observation_space(width: int, height: int, *, parts: Collection[Part] = ("elements",)) -> spaces.Dict:
+def observation_space(width: int, height: int, *, parts: Iterable[Part] = ("elements",)) -> spaces.Dict:
     """Return the space that `Observation.to_gym` lies in, for a viewport of that size in pixels and these parts."""
     element = spaces.Dict(
         {
@@ -136,6 +136,7 @@ def observation_space(width: int, height: int, *, parts: Collection[Part] = ("el
             "box": spaces.Box(-MAX_PIXEL, MAX_PIXEL, shape=(4,), dtype=np.int32),
         }
     )
+    parts = frozenset(parts)
     held: dict[str, spaces.Space[Any]] = {
         "instruction": UnicodeText(MAX_PROSE),
         "url": UnicodeText(MAX_PROSE),

@@ -7,7 +7,7 @@ observation stays the last one, ``info["infrastructure"]`` marks it, and the nex
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -65,7 +65,7 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
         *,
         max_steps: int | None = None,
         malformed_penalty: float = 0.0,
-        parts: Collection[Part] = ("elements",),
+        parts: Sequence[Part] = ("elements",),
         screenshot: bool = False,
         render_mode: Literal["rgb_array"] | None = None,
     ) -> None:
@@ -73,7 +73,9 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
         self._parts = all_parts(parts, screenshot=screenshot)
         sizes = {task.viewport for task in tasks}
         if PICTURES & self._parts and len(sizes) > 1:
-            raise ConfigError(f"Pictures of {len(sizes)} sizes cannot be batched: {sorted(sizes)}. Use fewer tasks, or one `viewport`.")
+            raise ConfigError(
+                f"Pictures of {len(sizes)} sizes cannot be batched: {sorted(sizes)}. Use fewer tasks or one `viewport`."
+            )
         self.num_envs = world.num_slots
         self.tasks = tuple(tasks)
         self.render_mode = render_mode

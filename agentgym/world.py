@@ -34,8 +34,8 @@ class Step:
 class World(ABC):
     """What a new kind of computer implements.
 
-    Args of every world: ``num_slots``, how many sessions there are; ``screenshot``, whether observations carry one. A world
-    whose `parts` go beyond that takes ``look``, an `agentgym.look.Look`, too.
+    Args of every world: ``num_slots``, how many sessions there are; ``screenshot``, whether observations carry one. A
+    world whose `parts` go beyond that takes ``look``, an `agentgym.look.Look`, too.
     """
 
     name: ClassVar[str]

@@ -27,7 +27,7 @@ from agentgym_browser.chromium import browser_version, find_chromium
 from agentgym_browser.world import BrowserWorld
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
     from random import Random
 
     from agentgym.episode import Score
@@ -91,8 +91,8 @@ def measure(world: BrowserWorld, nodes: int, *, rounds: int) -> dict[str, Any]:
     }
 
 
-def _busy_ms(world: BrowserWorld, call: Callable[[str], Awaitable[dict[str, Any]]]) -> float:
-    metrics = world._run(call("Performance.getMetrics"))["metrics"]  # type: ignore[arg-type]  # a coroutine
+def _busy_ms(world: BrowserWorld, call: Callable[[str], Coroutine[Any, Any, dict[str, Any]]]) -> float:
+    metrics = world._run(call("Performance.getMetrics"))["metrics"]
     return 1000 * next(float(each["value"]) for each in metrics if each["name"] == "TaskDuration")
 
 

@@ -8,12 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WORDS = tuple(
-    "account archive balance basket calendar charge city client colour country courier currency delivery deposit detail "
-    "discount draft engine factory folder freight garden harbour invoice journal kernel ladder ledger market meter "
-    "notice office order parcel payment price quota receipt refund region report sample shelf signal stock summary "
-    "supplier ticket total transfer update vendor voucher weight window".split()
-)
+SYLLABLES = ("bal", "car", "de", "for", "gar", "in", "kol", "lum", "mar", "nor", "pel", "ro", "sum", "ti", "ven", "wol")
+WORDS = tuple(first + second for first in SYLLABLES for second in SYLLABLES[::3])
 STYLE = """<style>
   body { margin: 0; font: 14px sans-serif } nav a { padding: 4px; display: inline-block } td { border: 1px solid #ccc }
   .card { border: 1px solid #ddd; padding: 8px; margin: 8px } .muted { color: gray } .menu { display: none }
@@ -43,7 +39,8 @@ def big_page(nodes: int) -> str:
 
 def _row(text: Iterator[str], n: int) -> str:
     cells = f"<td>{n}</td><td><a href='#o{n}'>{next(text)}</a></td><td>{next(text)}</td>"
-    return f"<tr>{cells}<td><span class='muted'>{next(text)}</span></td><td><button>Edit {n}</button></td><td></td></tr>"
+    muted = f"<td><span class='muted'>{next(text)}</span></td>"
+    return f"<tr>{cells}{muted}<td><button>Edit {n}</button></td><td></td></tr>"
 
 
 def _list(text: Iterator[str]) -> str:
@@ -52,8 +49,10 @@ def _list(text: Iterator[str]) -> str:
 
 
 def _card(text: Iterator[str], n: int) -> str:
-    fields = f"<label for='f{n}'>{next(text)}</label><input id='f{n}'><label><input type='checkbox'>{next(text)}</label>"
-    choice = "<select><option>Low</option><option>High</option></select>"
+    fields = f"<label for='f{n}'>{next(text)}</label><input id='f{n}'>"
+    choice = (
+        f"<label><input type='checkbox'>{next(text)}</label><select><option>Low</option><option>High</option></select>"
+    )
     return f"<form class='card'>{fields}{choice}<textarea>{next(text)}</textarea></form>"
 
 

@@ -1,4 +1,4 @@
-"""Roles and names by the accessibility rules: what observe.js says is what Chromium says, but for what is listed here."""
+"""Roles and names by the accessibility rules: the observer says what Chromium says, but for what is listed here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DELIBERATE = {
     "week": ("week", "Week", "as above"),
     "file": ("file", "Upload", "a button, but one that wants a file"),
     "list of suggestions": ("textbox", "Town", "it is filled by typing; select() takes a closed list"),
-    "for hidden label": ("textbox", "Title", "by accname a label that is not shown counts as none, and the title is next"),
+    "for hidden label": ("textbox", "Title", "a label that is not shown counts as none; by accname the title is next"),
     "role generic": ("button", "Focusable", "it can be pressed, whatever it says of itself"),
     "figure": ("figure", "Growth", "HTML-AAM names a figure by its caption; Chromium leaves it out"),
     "table label": ("table", "Costs", "Chromium guesses that a table without headers is there for the layout"),
@@ -40,15 +40,15 @@ BEYOND = {
     "editable": ("<div @ contenteditable aria-label=Note>x</div>", ("textbox", "Note"), "takes text"),
     "text": ("<p @>Words</p>", ("text", "Words"), "Chromium's StaticText, with its element's id"),
     "label": ("<label @>Words</label>", ("text", "Words"), "a label of no control is text"),
-    "box": ("<div @ style='width: 9px; height: 9px; background: red'></div>", ("box", "red"), "is seen, and has no text"),
+    "box": ("<div @ style='width: 9px; height: 9px; background: red'></div>", ("box", "red"), "is seen"),
     "icon": ("<i @ class=cog style='display: block; width: 9px; height: 9px; background: url(data:,)'></i>",
              ("icon", "cog"), "drawn by a style sheet"),
-    "shape": (f"{SVG}>{DOT.replace('<circle', '<circle @ fill=red')}", ("graphic", "red circle"), "a shape of a drawing"),
+    "shape": (f"{SVG}>{DOT.replace('<circle', '<circle @ fill=red')}", ("graphic", "red circle"), "is a shape"),
     "canvas": ("<canvas @ width=9 height=9></canvas>", ("canvas", ""), "a picture that scripts draw"),
     "icon font": ("<style>.f::before { content: '\\e001' }</style><button @ class=f>Save</button>", ("button", "Save"),
                   "private characters are drawings, no words"),
-    "card": ("<div @ onclick='1'>Card <button>Buy</button></div>", ("clickable", "Card"), "its button has its own name"),
-    "bar": ("<div @ role=tablist><b role=tab>One</b></div>", ("tablist", "One"), "a bar without a label is told by its text"),
+    "card": ("<div @ onclick='1'>Card <button>Buy</button></div>", ("clickable", "Card"), "its button has a name, too"),
+    "bar": ("<div @ role=tablist><b role=tab>One</b></div>", ("tablist", "One"), "without a label: told by its text"),
     "drawing": (f"<button @ id=tool>{SVG}>{DOT}</button>", ("button", "tool"), "a drawing alone: its id and classes"),
 }  # fmt: skip
 

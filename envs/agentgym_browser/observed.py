@@ -20,7 +20,7 @@ def script(hidden: str, look: Look, *, first: int) -> str:
     Args:
         hidden: CSS selector of what is left out.
         look: what is wanted.
-        first: the lowest element id that is new: a page that follows another in an episode uses none of the earlier ids.
+        first: the lowest element id that is new: a page that follows another in an episode uses none of its ids.
     """
     options: dict[str, Any] = {part: part in look.parts for part in ("tree", "text", "marks")}
     options["budget"] = look.budget._asdict()

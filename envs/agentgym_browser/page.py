@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 OBSERVER_WORLD = "agentgym"
 _SCRIPTS = ("names.js", "roles.js", "budget.js", "outline.js", "observe.js")
-OBSERVER = '(() => { "use strict";\n' + "".join(Path(__file__).with_name(name).read_text() for name in _SCRIPTS) + "})();"
+_SOURCE = "".join(Path(__file__).with_name(name).read_text() for name in _SCRIPTS)
+OBSERVER = f'(() => {{ "use strict";\n{_SOURCE}}})();'
 PAGE_TIMEOUT_S = 5.0  # a page that does not answer for so long is given up
 LOAD_TIMEOUT_S = 20.0
 

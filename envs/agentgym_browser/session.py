@@ -8,7 +8,7 @@ failed session throws its page away.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agentgym.action import Action, Done
 from agentgym.episode import Score
