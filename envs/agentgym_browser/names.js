@@ -101,9 +101,10 @@ const graphicName = (node, style) => {
   return clean(`${fill} ${node.tagName} ${node.textContent}`);
 };
 // What can be read: text of no size cannot (a card face down), lists in a list's item are items of their own.
-const textOf = (node, style) => {
+const textOf = (node, role, style) => {
   if (style.fontSize === "0px") return "";
-  if (node.tagName !== "LI" || !node.querySelector("li")) return clean(contentOf(node, node));
+  if (node.tagName !== "LI" || !node.querySelector("li"))
+    return role === "clickable" && clean(node.innerText) || clean(contentOf(node, node));  // no rule names these; text is cheap
   return clean([...node.childNodes].map((child) => child.nodeType === Node.TEXT_NODE ? child.data
     : ["UL", "OL"].includes(child.tagName) ? "" : child.innerText || "").join(" "));
 };
@@ -125,7 +126,7 @@ const nameOf = (node, role, style) => {
     return clean(node.title) || clean(node.getAttribute("placeholder")) || clean(node.getAttribute("aria-placeholder"));
   if (role === "option") return clean(node.label || node.textContent);
   if (role === "img" || !CONTENT_NAMED.has(role) && !TOLD.has(role)) return clean(node.title);
-  return (TOLD.has(role) ? clean(node.innerText) : textOf(node, style)) || clean(node.title)
+  return (TOLD.has(role) ? clean(node.innerText) : textOf(node, role, style)) || clean(node.title)
     || (role === "clickable" && !node.childElementCount || drawn(node, role) ? plateName(node) : "");
 };
 // The name of a place: its label, or the part of it that is one.
