@@ -154,6 +154,18 @@ def test_far_parts_are_told_as_near_ones_are(world: World, all_of_it: World) -> 
     ]
 
 
+def test_a_page_of_any_depth_is_told() -> None:
+    body = """<button>Top</button><script>
+        let inner = document.body;
+        for (let n = 0; n < 1500; n++) inner = inner.appendChild(document.createElement("div"));
+        inner.innerHTML = "<button>Bottom</button>";</script>"""
+    with registry.make_world("browser", look=Look(frozenset({"elements", "tree", "text", "marks"}))) as world:
+        observation = show(world, body)
+    assert [each.name for each in observation.elements] == ["Top"]
+    assert observation.text is not None
+    assert observation.text.startswith("Top")
+
+
 def test_a_page_of_ten_thousand_nodes_is_told_within_the_default_budget() -> None:
     with registry.make_world("browser") as world:
         observation = show(world, big_page(10_000))

@@ -226,6 +226,13 @@ def test_the_parts_follow_the_page(world: World) -> None:
     assert second.text == "after"
 
 
+def test_what_a_shadow_root_does_not_show_is_not_told(world: World) -> None:
+    roots = """<script>a.attachShadow({mode: "open"}).innerHTML = "<b>shade</b>";
+        b.attachShadow({mode: "open"}).innerHTML = "<slot>instead</slot>";</script>"""
+    observation = open_page(world, PageTask(f"<p id=a>never</p><p id=b><b>light</b></p>{roots}"))
+    assert [each.name for each in observation.elements] == ["shade", "light"]
+
+
 class TestIds:
     """Ids within an episode: one element has one, for good, and no other ever has it."""
 

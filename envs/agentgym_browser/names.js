@@ -43,24 +43,26 @@ const transformed = (text, how) =>
     : how === "capitalize" ? text.replace(/(^|\s)\p{L}/gu, (letter) => letter.toUpperCase()) : text;
 
 // The text of what a node holds, with the names of pictures and the values of fields in their places.
-const inside = (node, self, hidden) => {
+const MAX_DEPTH_OF_NAME = 50;
+const inside = (node, self, hidden, depth = 0) => {
+  if (depth > MAX_DEPTH_OF_NAME) return "";
   const style = getComputedStyle(node);
   let text = drawnText(node, "::before");
   const children = node.assignedNodes && node.assignedNodes().length ? node.assignedNodes() : (node.shadowRoot || node).childNodes;
   for (const child of children) {
     if (text.length > 4 * MAX_NAME) break;
     if (child.nodeType === Node.TEXT_NODE) text += transformed(child.data, style.textTransform);
-    else if (child.nodeType === Node.ELEMENT_NODE) text += piece(child, self, hidden);
+    else if (child.nodeType === Node.ELEMENT_NODE) text += piece(child, self, hidden, depth);
   }
   return text + drawnText(node, "::after");
 };
-const piece = (node, self, hidden) => {
+const piece = (node, self, hidden, depth) => {
   if (node === self || SKIPPED.has(node.tagName) || node.getAttribute("aria-hidden") === "true") return "";
   const style = getComputedStyle(node);
   if (!hidden && (style.display === "none" || style.visibility !== "visible")) return "";
   if (node.tagName === "BR") return " ";
   const inline = style.display === "inline" || style.display === "contents";
-  const text = embedded(node) ?? (clean(node.getAttribute("aria-label")) || naming(node) || inside(node, self, hidden) || node.title || "");
+  const text = embedded(node) ?? (clean(node.getAttribute("aria-label")) || naming(node) || inside(node, self, hidden, depth + 1) || node.title || "");
   return inline ? text : ` ${text} `;
 };
 // The name that an element's kind gives it by an attribute or a part of its own.

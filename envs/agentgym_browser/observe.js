@@ -4,7 +4,7 @@
 "use strict";
 (() => {
   const MAX_OPTIONS = 60;
-  const NONE = [];
+  const MAX_DEPTH = 1000;  // nodes in nodes; what is deeper is not told
   const MANY = 1000;  // elements beyond which a page's far parts are skimmed: judged by tags, without style and place
 
   let ids = new WeakMap(), byId = new Map(), next = 1;
@@ -32,6 +32,7 @@
       this.order = wantsTree ? [] : null;
       this.excluded = hidden ? new Set(document.querySelectorAll(hidden)) : new Set();
       this.hosts = [];
+      this.depth = 0;
       this.view = { left: 0, top: 0, right: innerWidth, bottom: innerHeight };
       this.big = document.getElementsByTagName("*").length > MANY;
     }
@@ -40,7 +41,9 @@
       if (this.order) this.order.push(candidate);
       return candidate;
     }
-    skips(node) { return this.excluded.has(node) || SKIPPED.has(node.tagName) || node.inert; }
+    skips(node) {
+      return this.excluded.has(node) || SKIPPED.has(node.tagName) || node.inert || node.getAttribute("aria-hidden") === "true";
+    }
     place(node, under) {
       const place = this.order ? placeOf(node) : "";
       if (!place) return under;
@@ -76,22 +79,34 @@
         if (LEAVES.has(role) || role === "heading" && !node.firstElementChild) return;
         if (role) under = found || under;
       } else under = this.place(node, under);
-      for (const child of this.held(node)) this.skim(child, far, under);
+      this.each(node, (child) => this.skim(child, far, under));
     }
     hasText(node) {
       for (let child = node.firstChild; child; child = child.nextSibling)
         if (child.nodeType === Node.TEXT_NODE && /\S/.test(child.data)) return !(node instanceof HTMLLabelElement) || Boolean(this.textOfPart(node));
       return false;
     }
-    // The elements that a node holds on screen: its shadow root's, and in a slot those that are put there.
-    held(node) {
-      if (!node.firstElementChild && !node.shadowRoot && node.tagName !== "SLOT") return NONE;
-      if (node.shadowRoot) { this.hosts.push(node); return node.shadowRoot.children; }
-      if (node.tagName !== "SLOT" || !(node.getRootNode() instanceof ShadowRoot)) return node.children;
-      const put = node.assignedNodes();
-      return put.length ? put.filter((each) => each.nodeType === Node.ELEMENT_NODE) : node.children;
+    // Visit the elements that a node holds on screen: its shadow root's, and in a slot those that are put there.
+    each(node, visit) {
+      if (this.depth >= MAX_DEPTH) return;
+      this.depth++;
+      this.visitAll(node, visit);
+      this.depth--;
+    }
+    visitAll(node, visit) {
+      let child = node.firstElementChild;
+      if (node.shadowRoot) {
+        this.hosts.push(node);
+        child = node.shadowRoot.firstElementChild;
+      } else if (node instanceof HTMLSlotElement && node.assignedNodes().length) {
+        node.assignedElements().forEach(visit);
+        return;
+      }
+      for (; child; child = child.nextElementSibling) visit(child);
     }
     textOfPart(node) {
+      if (node.shadowRoot && !node.shadowRoot.querySelector("slot")) return "";
+      if (node instanceof HTMLSlotElement && node.assignedNodes().length) return "";
       const control = node instanceof HTMLLabelElement && node.control;
       if (control && control !== node && control.checkVisibility(SEEN) && control.offsetWidth > 0) return "";
       return ownText(node);
@@ -101,7 +116,6 @@
       const box = node.getBoundingClientRect(), far = this.big && this.farness(node, box);
       if (far) { this.skim(node, far, under); return; }
       const style = getComputedStyle(node), certain = node.checkVisibility(SEEN);  // one call for what else takes three
-      if (node.getAttribute("aria-hidden") === "true") return;
       if (!certain && style.display !== "contents" && !node.checkVisibility()) return;  // not there, or in closed details
       const visible = certain ? box.width > 0 && box.height > 0 : shown(node, style, box);
       const pointer = style.cursor === "pointer", role = visible ? roleOf(node, style, parentPointer, box) : "";
@@ -121,7 +135,7 @@
           if (text) this.add({ node, role: "text", text, box, under });
         }
       }
-      for (const child of this.held(node)) this.walk(child, pointer, named, under);
+      this.each(node, (child) => this.walk(child, pointer, named, under));
     }
   }
 

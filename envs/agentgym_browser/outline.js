@@ -1,4 +1,5 @@
 // The accessibility tree and the text of a page. Both are bounded; a line at the end says what was left out.
+const MAX_READ_DEPTH = 1000;
 const MAX_TREE = 40000, MAX_TEXT = 20000;  // characters
 
 const quoted = (text) => JSON.stringify(text.replace(/\p{Cf}|[\u2028\u2029\u0085]/gu, " "));
@@ -37,13 +38,13 @@ const textOfPage = (root, excluded, hosts) => {
   const special = new Set();
   for (const node of [...excluded, ...hosts])
     for (let up = node; up && !special.has(up); up = up.parentElement || up.getRootNode().host) special.add(up);
-  const read = (node) => {
-    if (excluded.has(node) || SKIPPED.has(node.tagName)) return "";
+  const read = (node, depth = 0) => {
+    if (depth > MAX_READ_DEPTH || excluded.has(node) || SKIPPED.has(node.tagName)) return "";
     if (!special.has(node) && !(node instanceof HTMLSlotElement)) return node.checkVisibility() || getComputedStyle(node).display === "contents" ? node.innerText || "" : "";
     if (getComputedStyle(node).display === "none") return "";
     const put = node instanceof HTMLSlotElement ? node.assignedNodes() : [];
     const parts = [...(put.length ? put : (node.shadowRoot || node).childNodes)].map((child) =>
-      child.nodeType === Node.TEXT_NODE ? child.data.replace(/\s+/g, " ") : child.nodeType === Node.ELEMENT_NODE ? read(child) : "");
+      child.nodeType === Node.TEXT_NODE ? child.data.replace(/\s+/g, " ") : child.nodeType === Node.ELEMENT_NODE ? read(child, depth + 1) : "");
     return parts.filter((part) => part.trim()).join("\n");
   };
   const text = read(root).replace(/[ \t]+\n/g, "\n").replace(/\n{3,}/g, "\n\n").trim();
