@@ -35,7 +35,7 @@ class Session:
 
     def __init__(self, connection: Connection, *, look: Look) -> None:
         self._connection = connection
-        self._look = look
+        self._wanted = look
         self._next_id = 1  # the lowest element id that the episode has not used
         self._page: Page | None = None
         self._loaded: BrowserTask | None = None  # the task whose page is open and may be started again
@@ -139,7 +139,7 @@ class Session:
 
     async def _draw(self, page: Page) -> NDArray[np.uint8] | None:
         """Draw a frame, so that what a page does with the next one is done; return it where it is wanted."""
-        if PICTURES & self._look.parts:
+        if PICTURES & self._wanted.parts:
             return await page.screenshot()
         await page.draw(noDisplayUpdates=True)
         return None
@@ -147,7 +147,7 @@ class Session:
     async def _observe(
         self, page: Page, task: BrowserTask, screenshot: NDArray[np.uint8] | None, *, error: str
     ) -> Observation:
-        raw = await page.observer(script(task.hidden, self._look, first=self._next_id))
+        raw = await page.observer(script(task.hidden, self._wanted, first=self._next_id))
         self._next_id = int(raw["next"])
         seen = Observation(self._instruction, error=error, screenshot=screenshot)
-        return observed(raw, seen, self._look)
+        return observed(raw, seen, self._wanted)
