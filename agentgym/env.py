@@ -14,14 +14,18 @@ import gymnasium
 
 from agentgym.action import Action, parse_completion
 from agentgym.errors import ActionError, InfrastructureError, SessionStateError
+from agentgym.look import all_parts
 from agentgym.spaces import ActionSpace, observation_space
 from agentgym.task import TEST_SEEDS, Instance, Task
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
     from agentgym.episode import Outcome
+    from agentgym.look import Part
     from agentgym.observation import Observation
     from agentgym.world import Step, World
 
@@ -111,7 +115,8 @@ class AgentEnv(gymnasium.Env[dict[str, Any], Action | str]):
         task: what is to be done.
         max_steps: actions until truncation, >= 1; the task's own limit where None.
         malformed_penalty: subtracted from the reward of a step whose text is not an action, >= 0.
-        screenshot: whether observations carry the screenshot; the world must take them.
+        parts: what observations hold; the world must show them.
+        screenshot: the same as one more part.
         render_mode: ``rgb_array`` makes `render` return the screenshot; the world must take them.
         first_seed: seed of the first reset that is given none.
     """
@@ -125,6 +130,7 @@ class AgentEnv(gymnasium.Env[dict[str, Any], Action | str]):
         *,
         max_steps: int | None = None,
         malformed_penalty: float = 0.0,
+        parts: Sequence[Part] = ("elements",),
         screenshot: bool = False,
         render_mode: Literal["rgb_array"] | None = None,
         first_seed: int | None = None,
@@ -134,10 +140,10 @@ class AgentEnv(gymnasium.Env[dict[str, Any], Action | str]):
         self.max_steps = max_steps or task.max_steps
         self.malformed_penalty = malformed_penalty
         self.render_mode = render_mode
-        self.observation_space = observation_space(*task.viewport, screenshot=screenshot)
+        self._parts = all_parts(parts, screenshot=screenshot)
+        self.observation_space = observation_space(*task.viewport, parts=self._parts)
         self.action_space = cast("gymnasium.Space[Action | str]", ActionSpace(*task.viewport))
         self._world = world
-        self._screenshot = screenshot
         self._first_seed = first_seed
         self._episode: RunningEpisode | None = None
 
@@ -215,12 +221,7 @@ class AgentEnv(gymnasium.Env[dict[str, Any], Action | str]):
 
     def _shown(self, episode: RunningEpisode) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the observation and info of the Gymnasium API."""
-        return gym_observation(episode.observation, screenshot=self._screenshot), dict(episode.info)
-
-
-def gym_observation(observation: Observation, *, screenshot: bool) -> dict[str, Any]:
-    """Return the plain dict of an observation, without pixels where they were taken for rendering only."""
-    return (observation if screenshot else replace(observation, screenshot=None)).to_gym()
+        return episode.observation.to_gym(self._parts), dict(episode.info)
 
 
 def read_action(action: object) -> Action:

@@ -18,6 +18,7 @@ from gymnasium.envs.registration import EnvSpec
 from agentgym.dialects.base import Dialect
 from agentgym.env import AgentEnv
 from agentgym.errors import ConfigError, MissingDependencyError, UnknownNameError, unknown_name
+from agentgym.look import PLAIN, Budget, Look
 from agentgym.task import Suite
 from agentgym.vector_env import AgentVectorEnv
 from agentgym.world import World
@@ -25,6 +26,7 @@ from agentgym.world import World
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
+    from agentgym.look import Part
     from agentgym.task import Task
 
 WORLDS = "agentgym.worlds"
@@ -39,15 +41,28 @@ def worlds() -> dict[str, type[World]]:
     return {name: _world(name) for name in _entries(WORLDS)}
 
 
-def make_world(name: str, *, num_slots: int = 1, screenshot: bool = False) -> World:
+def make_world(name: str, *, num_slots: int = 1, screenshot: bool = False, look: Look = PLAIN) -> World:
     """Open a world.
+
+    Args:
+        name: as registered.
+        num_slots: how many sessions there are.
+        screenshot: whether observations carry one, whatever `look` says.
+        look: what else they hold, and how much of it.
 
     Raises:
         UnknownNameError: no installed package has a world of that name.
         MissingDependencyError: something it needs is not installed.
+        ConfigError: the world cannot be looked at like that.
     """
-    build: Callable[..., World] = _world(name)  # every world takes these two
-    return build(num_slots=num_slots, screenshot=screenshot)
+    kind = _world(name)
+    missing = sorted(look.parts - kind.parts)
+    if missing:
+        raise ConfigError(
+            f"World {name!r} has no {', '.join(missing)} to show; its parts are {', '.join(sorted(kind.parts))}."
+        )
+    build: Callable[..., World] = kind  # every world takes the first two, and those that have more to show the third
+    return build(num_slots=num_slots, screenshot=screenshot, **({} if look == PLAIN else {"look": look}))
 
 
 def suites() -> dict[str, Suite]:
@@ -127,7 +142,10 @@ def make(
     task_id: str,
     *,
     seed: int | None = None,
+    parts: Sequence[Part] = ("elements",),
     screenshot: bool = False,
+    viewport: tuple[int, int] | None = None,
+    budget: Budget | None = None,
     max_steps: int | None = None,
     malformed_penalty: float = 0.0,
     render_mode: Literal["rgb_array"] | None = None,
@@ -137,7 +155,10 @@ def make(
     Args:
         task_id: such as ``miniwob/click-button``.
         seed: seed of the first reset that is given none.
-        screenshot: whether observations carry pixels.
+        parts: what observations hold, any of `agentgym.look.PARTS`; what is left out costs nothing.
+        screenshot: the same as one more part.
+        viewport: width and height of the screen in pixels; the task's own where None.
+        budget: how much of a big page observations tell; an `agentgym.look.Budget`.
         max_steps: actions until truncation; the task's own limit where None.
         malformed_penalty: subtracted from the reward of a step whose text is not an action, >= 0.
         render_mode: ``rgb_array`` makes ``render()`` return the screenshot.
@@ -145,21 +166,26 @@ def make(
     Raises:
         UnknownNameError: there is no such task; the message gives the nearest.
         MissingDependencyError: its world needs something that is not installed.
+        ConfigError: its world does not show such parts, or the task no such viewport.
     """
     task = get_task(task_id)
+    if viewport is not None:
+        task = task.on_screen(viewport)
+    look = _look(parts, budget)
     options: dict[str, Any] = {
+        "parts": tuple(sorted(look.parts)),
         "screenshot": screenshot,
         "max_steps": max_steps,
         "malformed_penalty": malformed_penalty,
         "render_mode": render_mode,
     }
-    world = make_world(task.world, screenshot=screenshot or render_mode is not None)
+    world = make_world(task.world, screenshot=screenshot or render_mode is not None, look=look)
     env = AgentEnv(world, task, first_seed=seed, **options)
     env.spec = EnvSpec(
         id=task_id,
         entry_point=MAKE,
         nondeterministic=not task.deterministic,
-        kwargs={"task_id": task_id, **options},
+        kwargs={"task_id": task_id, "viewport": viewport, "budget": budget, **options},
     )
     return env
 
@@ -168,7 +194,10 @@ def make_vec(
     id_or_suite: str | Sequence[str],
     *,
     num_envs: int = 1,
+    parts: Sequence[Part] = ("elements",),
     screenshot: bool = False,
+    viewport: tuple[int, int] | None = None,
+    budget: Budget | None = None,
     max_steps: int | None = None,
     malformed_penalty: float = 0.0,
     render_mode: Literal["rgb_array"] | None = None,
@@ -178,23 +207,31 @@ def make_vec(
     Args:
         id_or_suite: task ids and suite names, a list or separated by commas; the slots play them in turn.
         num_envs: how many, >= 1.
+        parts: as in `make`.
         screenshot: as in `make`.
+        viewport: as in `make`, for all tasks.
+        budget: as in `make`.
         max_steps: as in `make`.
         malformed_penalty: as in `make`.
         render_mode: as in `make`.
 
     Raises:
         UnknownNameError: there is no such task or suite.
-        ConfigError: the tasks belong to different worlds, or differ in screen size where there are screenshots.
+        ConfigError: the tasks belong to different worlds, or differ in screen size where there are pictures; or as in
+            `make`.
     """
     tasks = select_tasks(id_or_suite)
+    if viewport is not None:
+        tasks = tuple(task.on_screen(viewport) for task in tasks)
+    look = _look(parts, budget)
     kinds = sorted({task.world for task in tasks})
     if len(kinds) > 1:
         raise ConfigError(f"One vector environment runs one world; these tasks need {', '.join(kinds)}.")
-    world = make_world(kinds[0], num_slots=num_envs, screenshot=screenshot or render_mode is not None)
+    world = make_world(kinds[0], num_slots=num_envs, screenshot=screenshot or render_mode is not None, look=look)
     return AgentVectorEnv(
         world,
         tasks,
+        parts=parts,
         screenshot=screenshot,
         max_steps=max_steps,
         malformed_penalty=malformed_penalty,
@@ -210,6 +247,10 @@ def register_gymnasium(suite: Suite, namespace: str) -> None:
             gymnasium.register(
                 id=name, entry_point=MAKE, nondeterministic=not task.deterministic, kwargs={"task_id": task.id}
             )
+
+
+def _look(parts: Sequence[Part], budget: Budget | None) -> Look:
+    return Look(frozenset(parts), PLAIN.budget if budget is None else Budget(*budget))
 
 
 def _entries(group: str) -> dict[str, EntryPoint]:

@@ -29,11 +29,15 @@ from agentgym.action import (
     format_action,
     parse,
 )
-from agentgym.observation import MAX_NAME, MAX_PROSE
+from agentgym.look import PICTURES
+from agentgym.observation import MAX_NAME, MAX_PROSE, MAX_TEXT, MAX_TREE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from agentgym.look import Part
+
+MAX_OMITTED = 2**31 - 1
 SAMPLED_ELEMENTS = 30  # a sampled action targets ids below this: pages rarely show more, and higher ones teach nothing
 
 
@@ -120,8 +124,8 @@ class ActionSpace(spaces.Space[Action]):
     __hash__ = None  # type: ignore[assignment]  # mutable (it holds a generator), like Gymnasium's own spaces
 
 
-def observation_space(width: int, height: int, *, screenshot: bool) -> spaces.Dict:
-    """Return the space that `Observation.to_gym` lies in, for a viewport of that size in pixels."""
+def observation_space(width: int, height: int, *, parts: Iterable[Part] = ("elements",)) -> spaces.Dict:
+    """Return the space that `Observation.to_gym` lies in, for a viewport of that size in pixels and these parts."""
     element = spaces.Dict(
         {
             "id": spaces.Discrete(MAX_ELEMENT + 1),
@@ -132,13 +136,21 @@ def observation_space(width: int, height: int, *, screenshot: bool) -> spaces.Di
             "box": spaces.Box(-MAX_PIXEL, MAX_PIXEL, shape=(4,), dtype=np.int32),
         }
     )
-    parts: dict[str, spaces.Space[Any]] = {
+    parts = frozenset(parts)
+    held: dict[str, spaces.Space[Any]] = {
         "instruction": UnicodeText(MAX_PROSE),
-        "elements": spaces.Sequence(element),
         "url": UnicodeText(MAX_PROSE),
         "title": UnicodeText(MAX_NAME),
         "error": UnicodeText(MAX_PROSE),
     }
-    if screenshot:
-        parts["screenshot"] = spaces.Box(0, 255, shape=(height, width, 3), dtype=np.uint8)
-    return spaces.Dict(parts)
+    if "elements" in parts:
+        held["elements"] = spaces.Sequence(element)
+        held["omitted"] = spaces.Box(0, MAX_OMITTED, shape=(3,), dtype=np.int64)  # above, here, below
+    if "tree" in parts:
+        held["tree"] = UnicodeText(MAX_TREE)
+    if "text" in parts:
+        held["text"] = UnicodeText(MAX_TEXT)
+    for picture in PICTURES:
+        if picture in parts:
+            held[picture] = spaces.Box(0, 255, shape=(height, width, 3), dtype=np.uint8)
+    return spaces.Dict(held)

@@ -7,11 +7,13 @@ two episodes comes from the seed, so one object serves any number of sessions.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self
 
 from agentgym.errors import ConfigError, unknown_name
+from agentgym.look import check_viewport
 from agentgym.observation import Observation
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ class Task:
     """What the agent has to do, in a sentence."""
     viewport: tuple[int, int] = (1280, 720)
     """Width and height of the screen in pixels."""
+    any_viewport: bool = True
+    """Whether it may be shown on a screen of another size; False where what is judged depends on the size."""
     max_steps: int = 10
     """Actions until the episode is truncated."""
     deterministic: bool = True
@@ -61,6 +65,19 @@ class Task:
     def has_oracle(self) -> bool:
         """Whether the task has a scripted solution."""
         return type(self).oracle is not Task.oracle
+
+    def on_screen(self, viewport: tuple[int, int]) -> Self:
+        """Return the same task on a screen of another size, (width, height) in pixels.
+
+        Raises:
+            ConfigError: it is no size, or the task forbids it.
+        """
+        size = check_viewport(viewport)
+        if not self.any_viewport and size != self.viewport:
+            raise ConfigError(f"{self.id} is shown at {self.viewport} only, got viewport={size}. Leave `viewport` out.")
+        task = copy.copy(self)
+        task.viewport = size
+        return task
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.id!r})"

@@ -21,8 +21,9 @@ from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 from numpy.typing import NDArray
 
 from agentgym.action import Action
-from agentgym.env import check_options, gym_observation
+from agentgym.env import check_options
 from agentgym.errors import ConfigError, SessionStateError
+from agentgym.look import PICTURES, all_parts
 from agentgym.slots import Slots
 from agentgym.spaces import ActionSpace, observation_space
 from agentgym.task import TEST_SEEDS, Instance, Task
@@ -30,6 +31,7 @@ from agentgym.task import TEST_SEEDS, Instance, Task
 if TYPE_CHECKING:
     from agentgym.env import RunningEpisode
     from agentgym.errors import InfrastructureError
+    from agentgym.look import Part
     from agentgym.observation import Observation
     from agentgym.world import World
 
@@ -48,11 +50,12 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
         tasks: what is to be done; slot ``i`` plays task ``i + k * num_envs``, modulo their number, in episode ``k``.
         max_steps: actions until truncation, >= 1; each task's own limit where None.
         malformed_penalty: subtracted from the reward of a step whose text is not an action, >= 0.
-        screenshot: whether observations carry screenshots; the world must take them.
+        parts: what observations hold; the world must show them.
+        screenshot: the same as one more part.
         render_mode: ``rgb_array`` makes `render` return the screenshots; the world must take them.
 
     Raises:
-        ConfigError: there are screenshots, and the tasks' screens differ in size.
+        ConfigError: there are pictures, and the tasks' screens differ in size.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium's own type)
@@ -67,23 +70,26 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
         *,
         max_steps: int | None = None,
         malformed_penalty: float = 0.0,
+        parts: Sequence[Part] = ("elements",),
         screenshot: bool = False,
         render_mode: Literal["rgb_array"] | None = None,
     ) -> None:
         check_options(max_steps=max_steps, malformed_penalty=malformed_penalty, render_mode=render_mode)
+        self._parts = all_parts(parts, screenshot=screenshot)
         sizes = {task.viewport for task in tasks}
-        if screenshot and len(sizes) > 1:
-            raise ConfigError(f"Screenshots of {len(sizes)} sizes cannot be batched: {sorted(sizes)}. Use fewer tasks.")
+        if PICTURES & self._parts and len(sizes) > 1:
+            raise ConfigError(
+                f"Pictures of {len(sizes)} sizes cannot be batched: {sorted(sizes)}. Use fewer tasks or one `viewport`."
+            )
         self.num_envs = world.num_slots
         self.tasks = tuple(tasks)
         self.render_mode = render_mode
         width, height = (min(size[axis] for size in sizes) for axis in (0, 1))  # sampled points fit every screen
-        self.single_observation_space = observation_space(width, height, screenshot=screenshot)
+        self.single_observation_space = observation_space(width, height, parts=self._parts)
         self.single_action_space = ActionSpace(width, height)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._slots = Slots(world, max_steps=max_steps, malformed_penalty=malformed_penalty)
-        self._screenshot = screenshot
         self._generators: list[np.random.Generator] = [np_random()[0] for _ in range(self.num_envs)]
 
     def __repr__(self) -> str:
@@ -254,7 +260,7 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
     def _batch(self, slots: Sequence[int]) -> dict[str, Any]:
         """Return the newest observations of some slots, one row each."""
         observations = (episode.observation for episode in self._started(slots))
-        rows = [gym_observation(each, screenshot=self._screenshot) for each in observations]
+        rows = [each.to_gym(self._parts) for each in observations]
         space = self.single_observation_space
         empty = cast("dict[str, Any]", create_empty_array(space, len(slots)))
         return cast("dict[str, Any]", concatenate(space, rows, empty))

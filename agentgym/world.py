@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from agentgym.episode import Score
     from agentgym.errors import InfrastructureError
+    from agentgym.look import Part
     from agentgym.observation import Observation
 
 
@@ -39,10 +40,13 @@ class Step:
 class World(ABC):
     """What a new kind of computer implements.
 
-    Args of every world: ``num_slots``, how many sessions there are; ``screenshot``, whether observations carry one.
+    Args of every world: ``num_slots``, how many sessions there are; ``screenshot``, whether observations carry one. A
+    world whose `parts` go beyond that takes ``look``, an `agentgym.look.Look`, too.
     """
 
     name: ClassVar[str]
+    parts: ClassVar[frozenset[Part]] = frozenset({"elements", "screenshot"})
+    """What its observations can hold."""
     num_slots: int
 
     @classmethod

@@ -8,7 +8,8 @@ import pytest
 
 from agentgym import registry
 from agentgym.action import Click, Done, Drag, Fill, Hover, Press, Scroll, Select, Type, Wait
-from agentgym.observation import MAX_ELEMENTS, MAX_NAME
+from agentgym.look import PLAIN
+from agentgym.observation import MAX_NAME
 from agentgym_browser.inputs import DRAG_STEPS
 from agentgym_browser.keyboard import NAMED
 from tests.browser_page import PageTask, act, find, open_page
@@ -276,11 +277,11 @@ class TestObservations:
         task = PageTask(
             "<script>for (let n = 0; n < 3000; n++) document.body.append(document.createElement('button'))</script>"
         )
-        assert len(open_page(world, task).elements) == MAX_ELEMENTS
+        assert len(open_page(world, task).elements) == PLAIN.budget.elements
 
     def test_lists_count_towards_the_bound(self, world: World) -> None:
         body = "<select>" + "<option>x</option>" * 100 + "</select>"
-        assert len(open_page(world, PageTask(body * 40)).elements) <= MAX_ELEMENTS
+        assert len(open_page(world, PageTask(body * 40)).elements) == PLAIN.budget.elements
 
     @pytest.mark.parametrize("name", ["x" * 100_000, "🙂" * 1000, 'a" b', "\u202e\u0000evil", "]]>"])
     def test_a_hostile_name_stays_on_one_short_line(self, world: World, name: str) -> None:

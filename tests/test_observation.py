@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentgym.action import MAX_ELEMENT, MAX_PIXEL, Click
+from agentgym.look import PARTS
 from agentgym.observation import MAX_NAME, MAX_PROSE, Box, Element, Observation
 from agentgym.policy.prompt import page_message
 from agentgym.spaces import ActionSpace, UnicodeText, observation_space
@@ -53,14 +54,14 @@ def test_a_prompt_has_one_line_an_element(observation: Observation) -> None:
 
 @given(OBSERVATIONS)
 def test_every_observation_lies_in_its_space(observation: Observation) -> None:
-    assert observation_space(160, 210, screenshot=False).contains(observation.to_gym())
+    assert observation_space(160, 210).contains(observation.to_gym())
 
 
 def test_a_screenshot_is_copied() -> None:
     pixels = np.zeros((210, 160, 3), dtype=np.uint8)
     observation = Observation("look", screenshot=pixels)
     plain = observation.to_gym()
-    assert observation_space(160, 210, screenshot=True).contains(plain)
+    assert observation_space(160, 210, parts=("elements", "screenshot")).contains(plain)
     plain["screenshot"][:] = 1
     assert not pixels.any()
 
@@ -75,7 +76,7 @@ def test_an_element_is_found_by_its_id() -> None:
 
 
 def test_spaces_sample_what_they_contain() -> None:
-    space = observation_space(160, 210, screenshot=True)
+    space = observation_space(160, 210, parts=PARTS)
     space.seed(0)
     assert space.contains(space.sample())
 

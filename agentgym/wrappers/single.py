@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from agentgym.env import AgentEnv
 from agentgym.errors import InfrastructureError
-from agentgym.vector_env import RESET_ATTEMPTS
+from agentgym.slots import RESET_ATTEMPTS
 from agentgym.wrappers.elements import ElementView
 from agentgym.wrappers.pixels import PixelView
 

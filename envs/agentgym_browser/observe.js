@@ -1,165 +1,182 @@
 // The observation script. Runs in an isolated world of every page: page scripts can neither see nor change it.
-// observe(hidden) lists what can be acted on or read, in document order; locate(id) finds where to point at it.
+// observe(hidden, look) lists what can be acted on or read, in document order; locate(id) finds where to point at it.
+// It is joined with roles.js, names.js, budget.js and outline.js into one script (see page.py).
 "use strict";
 (() => {
-  const MAX_ELEMENTS = 2000, MAX_NAME = 500, MAX_OPTIONS = 60;
-  const LEAVES = new Set(["button", "link", "option", "tab", "menuitem", "treeitem", "checkbox", "radio", "switch",
-    "textbox", "searchbox", "spinbutton", "slider", "combobox", "listbox", "img", "graphic"]);
-  const INPUT_ROLES = {
-    button: "button", submit: "button", reset: "button", image: "button", checkbox: "checkbox", radio: "radio",
-    range: "slider", number: "spinbutton", search: "searchbox", color: "color", date: "date", time: "time",
-    "datetime-local": "datetime", month: "month", week: "week", file: "file",
-  };
-  const TAG_ROLES = { A: "link", BUTTON: "button", TEXTAREA: "textbox", OPTION: "option", IMG: "img", CANVAS: "canvas",
-    H1: "heading", H2: "heading", H3: "heading", H4: "heading", H5: "heading", H6: "heading", SUMMARY: "button",
-    METER: "meter", PROGRESS: "progressbar" };
-  const GRAPHICS = new Set(["circle", "rect", "ellipse", "polygon", "polyline", "path", "line", "text", "image"]);
-  const SKIPPED = new Set(["SCRIPT", "STYLE", "NOSCRIPT", "TEMPLATE", "HEAD", "META", "LINK", "TITLE"]);
+  const MAX_OPTIONS = 60;
+  const MAX_DEPTH = 1000;  // nodes in nodes; what is deeper is not told
+  const MANY = 1000;  // elements beyond which a page's far parts are skimmed: judged by tags, without style and place
 
   let ids = new WeakMap(), byId = new Map(), next = 1;
 
-  const clean = (text) => (text || "").replace(/\s+/g, " ").trim().slice(0, MAX_NAME);
-  const content = (text) => (text || "").replace(/\s+/g, " ").slice(0, MAX_NAME);  // of a field: a space at its end is content
   const idOf = (node) => {
     let id = ids.get(node);
     if (id === undefined) { id = next++; ids.set(node, id); byId.set(id, new WeakRef(node)); }
     return id;
   };
   const byIdRef = (id) => { const ref = byId.get(id); const node = ref && ref.deref(); return node && node.isConnected ? node : null; };
-  const ownText = (node) => {
-    let text = "";
-    for (const child of node.childNodes) text += child.nodeType === Node.TEXT_NODE ? child.data : " ";
-    return clean(text);
-  };
-  const shown = (node, style) => {
+  const shown = (node, style, box) => {
     if (style.visibility === "hidden" || style.visibility === "collapse" || style.opacity === "0") return false;
-    const box = node.getBoundingClientRect();
     return box.width > 0 && box.height > 0;
   };
-
-  const roleOf = (node, style, parentPointer) => {
-    const explicit = node.getAttribute("role");
-    if (explicit && explicit !== "presentation" && explicit !== "none") return clean(explicit).split(" ")[0].slice(0, 64);
-    if (node instanceof HTMLInputElement) return INPUT_ROLES[node.type] || "textbox";
-    if (node instanceof HTMLSelectElement) return node.multiple || node.size > 1 ? "listbox" : "combobox";
-    if (node instanceof SVGElement) return GRAPHICS.has(node.tagName) ? "graphic" : "";
-    const tag = TAG_ROLES[node.tagName];
-    if (tag && !(tag === "link" && !node.hasAttribute("href") && style.cursor !== "pointer" && !node.onclick)) return tag;
-    if (node.isContentEditable && !(node.parentElement && node.parentElement.isContentEditable)) return "textbox";
-    if (node.hasAttribute("onclick") || node.hasAttribute("tabindex") && node.tabIndex >= 0
-        || style.cursor === "pointer" && (!parentPointer || node.tagName === "LI")) return "clickable";
-    return plateOf(node, style);
-  };
-  // Empty boxes that can be seen (a coloured square, an icon drawn by a style sheet) are things to click on, too.
-  const MAX_PLATE = 0.5;  // share of the viewport beyond which a box is background
-  const plateOf = (node, style) => {
-    if (node.childElementCount || ownText(node) || node instanceof SVGElement) return "";
-    const box = node.getBoundingClientRect();
-    if (box.width < 5 || box.height < 5 || box.width * box.height > MAX_PLATE * innerWidth * innerHeight) return "";
-    if (style.backgroundImage !== "none" || style.content.startsWith("url(")) return "icon";
-    const filled = style.backgroundColor !== "rgba(0, 0, 0, 0)" && style.backgroundColor !== "transparent";
-    return filled || parseFloat(style.borderTopWidth) > 0 && style.borderTopStyle !== "none" && node.tagName !== "HR" ? "box" : "";
-  };
-  // What a control says by a drawing alone its id and classes tell, too.
-  const drawn = (node, role) => node instanceof HTMLElement && ["button", "clickable"].includes(role) && Boolean(node.querySelector("svg"));
-  const plateName = (node) => clean(node.title || node.style.backgroundColor || `${node.id} ${node.className}`);
-
-  const labelOf = (node) => {
-    const by = node.getAttribute("aria-labelledby");
-    if (by) return clean(by.split(/\s+/).map((id) => (node.ownerDocument.getElementById(id) || {}).textContent).join(" "));
-    const aria = node.getAttribute("aria-label");
-    if (aria) return clean(aria);
-    if (node.labels && node.labels.length) return clean([...node.labels].map((label) => label.textContent).join(" "));
-    return "";
-  };
-  const graphicName = (node, style) => {
-    const fill = node.getAttribute("fill") || (style.fill !== "none" ? style.fill : "") || node.getAttribute("stroke") || "";
-    return clean(`${fill} ${node.tagName} ${node.textContent}`);
-  };
-  // What can be read: text of no size cannot (a card face down), lists in a list's item are items of their own.
-  const textOf = (node, style) => {
-    if (style.fontSize === "0px") return "";
-    if (node.tagName !== "LI" || !node.querySelector("li")) return clean(node.innerText);
-    return clean([...node.childNodes].map((child) => child.nodeType === Node.TEXT_NODE ? child.data
-      : ["UL", "OL"].includes(child.tagName) ? "" : child.innerText || "").join(" "));
-  };
-  const nameOf = (node, role, style) => {
-    const label = labelOf(node);
-    if (label) return label;
-    if (role === "box" || role === "icon") return plateName(node);
-    if (role === "graphic") return graphicName(node, style);
-    if (role === "combobox" || role === "listbox") return clean(node.title);
-    if (node instanceof HTMLInputElement && ["button", "submit", "reset", "image"].includes(node.type))
-      return clean(node.value || node.alt || (node.type === "button" ? "" : node.type));
-    if (node instanceof HTMLInputElement || node instanceof HTMLTextAreaElement)
-      return clean(node.getAttribute("placeholder") || node.title);
-    if (role === "option") return clean(node.label || node.textContent);
-    if (role === "img") return clean(node.getAttribute("alt") || node.title);
-    return textOf(node, style) || clean(node.title) || clean((node.querySelector("[alt]") || {}).alt)
-      || (role === "clickable" && !node.childElementCount || drawn(node, role) ? plateName(node) : "");
-  };
-  // A text too long to be told in full is told from its start, or up to its end once it has been scrolled there.
-  const told = (area) => {
-    const atEnd = area.scrollTop > 0 && area.scrollTop + area.clientHeight > area.scrollHeight - 2;
-    return content(atEnd ? area.value.replace(/\s+/g, " ").slice(-MAX_NAME) : area.value);
-  };
-  const valueOf = (node, role) => {
-    if (node instanceof HTMLSelectElement)
-      return clean([...node.selectedOptions].map((option) => option.label || option.textContent).join(", "));
-    if (node instanceof HTMLInputElement)
-      return ["button", "checkbox", "radio"].includes(role) ? "" : content(node.type === "file" ? "" : node.value);
-    if (node instanceof HTMLTextAreaElement) return told(node);
-    if (role === "textbox") return clean(node.innerText);
-    return clean(node.getAttribute("aria-valuenow"));
-  };
-  const statesOf = (node) => {
-    const states = [];
-    if (node.checked || node.getAttribute("aria-checked") === "true") states.push("checked");
-    if (node.disabled || node.getAttribute("aria-disabled") === "true") states.push("disabled");
-    if (node.getAttribute("aria-expanded") === "true") states.push("expanded");
-    if (node === node.ownerDocument.activeElement && node !== node.ownerDocument.body) states.push("focused");
-    if (node.readOnly) states.push("readonly");
-    if (node.selected || node.getAttribute("aria-selected") === "true") states.push("selected");
-    return states;
+  // A modal dialog takes the rest of the page away from the user.
+  const rootOf = () => {
+    const modal = [...document.querySelectorAll(":modal")].filter((node) => node.checkVisibility());
+    return modal.find((node) => node.contains(document.activeElement)) || modal.pop() || document.body;
   };
 
-  const observe = (hidden) => {
-    finishAnimations();
-    const found = [], excluded = hidden ? new Set(document.querySelectorAll(hidden)) : new Set();
-    const emit = (node, role, name) => {
-      if (found.length >= MAX_ELEMENTS) return;
-      const box = node.getBoundingClientRect();
-      const edge = (n) => Math.max(-16384, Math.min(16384, Math.round(n)));
-      found.push([idOf(node), role, name, valueOf(node, role), statesOf(node),
-        [edge(box.left), edge(box.top), edge(box.width), edge(box.height)], pointAt(node, box)]);
-    };
-    const walk = (node, parentPointer, named) => {
-      if (found.length >= MAX_ELEMENTS || excluded.has(node) || SKIPPED.has(node.tagName)) return;
-      const style = getComputedStyle(node);
-      if (style.display === "none" || node.getAttribute("aria-hidden") === "true") return;
-      const pointer = style.cursor === "pointer", visible = shown(node, style);
-      const role = visible ? roleOf(node, style, parentPointer) : "";
+  // One pass over the page: candidates in document order, and the places that hold them where a tree is wanted.
+  class Pass {
+    constructor(hidden, wantsTree) {
+      this.found = [];
+      this.order = wantsTree ? [] : null;
+      this.excluded = hidden ? new Set(document.querySelectorAll(hidden)) : new Set();
+      this.hosts = [];
+      this.depth = 0;
+      this.view = { left: 0, top: 0, right: innerWidth, bottom: innerHeight };
+      this.big = document.getElementsByTagName("*").length > MANY;
+    }
+    add(candidate) {
+      this.found.push(candidate);
+      if (this.order) this.order.push(candidate);
+      return candidate;
+    }
+    skips(node) {
+      return this.excluded.has(node) || SKIPPED.has(node.tagName) || node.inert || node.getAttribute("aria-hidden") === "true";
+    }
+    place(node, under) {
+      const place = this.order ? placeOf(node) : "";
+      if (!place) return under;
+      const entry = { node, place, under };
+      this.order.push(entry);
+      return entry;
+    }
+    addOptions(list, host) {
+      for (const option of [...list.options].slice(0, MAX_OPTIONS)) {
+        const box = option.getBoundingClientRect();
+        this.add({ ...host, node: option, role: "option", text: undefined, box, under: host, host: box.width ? null : host });
+      }
+    }
+    // Where a node of a big page is far from the view: { side, away in pixels }, else null.
+    farness(node, box) {
+      const { top, bottom } = box, height = this.view.bottom;
+      if (top > 2 * height) return { side: "below", away: top - height };
+      if (-bottom <= height || !box.width && !box.height) return null;
+      const away = -Math.max(bottom, top + node.scrollHeight);  // what spills over its box is part of it
+      return away > height ? { side: "above", away } : null;
+    }
+    // Far parts: what tags and texts tell, and the whole truth of what shows in the view all the same (it is fixed there).
+    skim(node, far, under) {
+      if (this.skips(node)) return;
+      const role = roughRoleOf(node);
+      if (role || this.hasText(node)) {
+        const box = node.getBoundingClientRect(), { top, bottom } = box;
+        if (top < this.view.bottom && bottom > 0) { this.walk(node, false, false, under); return; }
+        const seen = bottom > top || node instanceof HTMLOptionElement;
+        if (!role) under = this.place(node, under);
+        const found = seen && this.add({ node, role: role || "text", box, under, away: far.away, side: far.side, far: true });
+        if (found && node instanceof HTMLSelectElement) this.addOptions(node, found);
+        if (LEAVES.has(role) || role === "heading" && !node.firstElementChild) return;
+        if (role) under = found || under;
+      } else under = this.place(node, under);
+      this.each(node, (child) => this.skim(child, far, under));
+    }
+    hasText(node) {
+      for (let child = node.firstChild; child; child = child.nextSibling)
+        if (child.nodeType === Node.TEXT_NODE && /\S/.test(child.data)) return !(node instanceof HTMLLabelElement) || Boolean(this.textOfPart(node));
+      return false;
+    }
+    // Visit the elements that a node holds on screen: its shadow root's, and in a slot those that are put there.
+    each(node, visit) {
+      if (this.depth >= MAX_DEPTH) return;
+      this.depth++;
+      this.visitAll(node, visit);
+      this.depth--;
+    }
+    visitAll(node, visit) {
+      let child = node.firstElementChild;
+      if (node.shadowRoot) {
+        this.hosts.push(node);
+        child = node.shadowRoot.firstElementChild;
+      } else if (node instanceof HTMLSlotElement && node.assignedNodes().length) {
+        node.assignedElements().forEach(visit);
+        return;
+      }
+      for (; child; child = child.nextElementSibling) visit(child);
+    }
+    textOfPart(node) {
+      if (node.shadowRoot && !node.shadowRoot.querySelector("slot")) return "";
+      if (node instanceof HTMLSlotElement && node.assignedNodes().length) return "";
+      const control = node instanceof HTMLLabelElement && node.control;
+      if (control && control !== node && control.checkVisibility(SEEN) && control.offsetWidth > 0) return "";
+      return ownText(node);
+    }
+    walk(node, parentPointer, named, under) {
+      if (this.skips(node)) return;
+      const box = node.getBoundingClientRect(), far = this.big && this.farness(node, box);
+      if (far) { this.skim(node, far, under); return; }
+      const style = getComputedStyle(node), certain = node.checkVisibility(SEEN);  // one call for what else takes three
+      if (!certain && style.display !== "contents" && !node.checkVisibility()) return;  // not there, or in closed details
+      const visible = certain ? box.width > 0 && box.height > 0 : shown(node, style, box);
+      const pointer = style.cursor === "pointer", role = visible ? roleOf(node, style, parentPointer, box) : "";
       if (role) {
         const container = role === "clickable" && node.querySelector("a,button,input,select,textarea,[role],[onclick]");
-        emit(node, role, container ? ownText(node) : nameOf(node, role, style));
-        if (role === "combobox" || role === "listbox") {
-          [...node.options].slice(0, MAX_OPTIONS).forEach((option) => emit(option, "option", nameOf(option, "option", style)));
-          return;
-        }
+        under = this.place(node, under);
+        under = this.add({ node, role, style, box, under, text: container ? ownText(node) : undefined });
+        if (node instanceof HTMLSelectElement) { this.addOptions(node, under); return; }
         // A leaf's name holds its text, but controls in it (a button in an accordion's header) are things of their own.
         if (LEAVES.has(role) && role !== "treeitem" && !node.querySelector("button,input,select,textarea")
             || role === "heading" && !node.children.length) return;
-        if (role === "clickable" && !container) named = true;
-      } else if (!named && (visible || style.display === "contents")) {
-        const control = node instanceof HTMLLabelElement && node.control;
-        const text = control && control !== node && shown(control, getComputedStyle(control)) ? "" : ownText(node);
-        if (text) emit(node, "text", text);
+        if (role === "clickable" && !container || CELLS.has(role)) named = true;
+      } else {
+        under = this.place(node, under);
+        if (!named && (visible || style.display === "contents")) {
+          const text = this.textOfPart(node);
+          if (text) this.add({ node, role: "text", text, box, under });
+        }
       }
-      const tree = node.shadowRoot || node;
-      for (const child of tree.children) walk(child, pointer, named);
-    };
-    if (document.body) walk(document.body, false, false);
-    return { elements: found, url: location.href, title: clean(document.title) };
+      this.each(node, (child) => this.walk(child, pointer, named, under));
+    }
+  }
+
+  const edge = (n) => Math.max(-16384, Math.min(16384, Math.round(n)));
+  const rowOf = (each) => {
+    const { node, role, box } = each;
+    if (each.far && !each.host && !node.checkVisibility(SEEN)) return null;
+    const name = each.text !== undefined ? each.text : role === "text" ? ownText(node)
+      : nameOf(node, role, each.style || getComputedStyle(node));
+    return [0, role, name, valueOf(node, role), statesOf(node), [edge(box.left), edge(box.top), edge(box.width), edge(box.height)],
+      each.far ? null : pointAt(node, box)];
+  };
+  const isAt = (node, x, y) => {
+    const top = node.getRootNode().elementFromPoint(x, y);
+    return top && (node.contains(top) || node.labels && [...node.labels].some((label) => label.contains(top))
+      || getComputedStyle(node).pointerEvents === "none" && top.contains(node));
+  };
+  // The ids of what can be acted on and is in view with its middle or one of two other points: what a picture can mark.
+  const markable = (chosen, sight) => chosen.filter((each) => {
+    if (READ.has(each.role) && each.role !== "img" || sight.place(each).side !== "here") return false;
+    const clip = sight.around(each.node), { box } = each;
+    const left = Math.max(box.left, clip.left), right = Math.min(box.right, clip.right);
+    const top = Math.max(box.top, clip.top), bottom = Math.min(box.bottom, clip.bottom);
+    return [[0.5, 0.5], [0.1, 0.2], [0.9, 0.8]].some(([fx, fy]) =>
+      isAt(each.node, left + (right - left) * fx, top + (bottom - top) * fy));
+  }).map((each) => each.row[0]);
+  const PLAIN = { budget: { elements: 2000, characters: 1e6 }, first: 1 };
+  // look: { tree, text, marks: whether they are wanted; budget: { elements, characters }; first: the lowest id that is new }
+  const observe = (hidden, look = PLAIN) => {
+    finishAnimations();
+    next = Math.max(next, look.first);
+    const root = rootOf(), pass = new Pass(hidden, look.tree), answer = { url: location.href, title: clean(document.title) };
+    const sight = new Sight(pass.view);
+    if (root) pass.walk(root, false, false, null);
+    const { chosen, omitted } = choose(pass.found, look.budget, rowOf, sight);
+    for (const each of chosen) each.row[0] = idOf(each.node);
+    Object.assign(answer, { elements: chosen.map((each) => each.row), omitted: [omitted.above, omitted.here, omitted.below] });
+    if (look.tree) answer.tree = treeOf(pass.order);
+    if (look.text) answer.text = root ? textOfPage(root, pass.excluded, pass.hosts) : "";
+    if (look.marks) answer.marked = markable(chosen, sight);
+    return { ...answer, next };
   };
 
   const topAt = (node, x, y) => (node.getRootNode().elementFromPoint || document.elementFromPoint).call(node.getRootNode(), x, y);
@@ -249,7 +266,7 @@
   document.adoptedStyleSheets.push(steady);
 
   globalThis.agentgym = {
-    observe, locate, prepareFill, select, finishAnimations,
+    observe, locate, prepareFill, select, finishAnimations, node: byIdRef,
     reset: () => { ids = new WeakMap(); byId = new Map(); next = 1; },
   };
 })();

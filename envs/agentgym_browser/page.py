@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from agentgym_browser.devtools import Connection, Event
 
 OBSERVER_WORLD = "agentgym"
-OBSERVER = Path(__file__).with_name("observe.js").read_text()
+_SCRIPTS = ("names.js", "roles.js", "budget.js", "outline.js", "observe.js")
+_SOURCE = "".join(Path(__file__).with_name(name).read_text() for name in _SCRIPTS)
+OBSERVER = f'(() => {{ "use strict";\n{_SOURCE}}})();'
 PAGE_TIMEOUT_S = 5.0  # a page that does not answer for so long is given up
 LOAD_TIMEOUT_S = 20.0
 LOADING_MS = 100  # virtual time that passes at a time while a page loads, or a script in it waits

@@ -8,15 +8,16 @@ failed session throws its page away.
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agentgym.action import MAX_ELEMENT, Action, Done, Wait
+from agentgym.action import Action, Done, Wait
 from agentgym.episode import Score
 from agentgym.errors import InfrastructureError, SessionCrashedError, SessionStateError
-from agentgym.observation import MAX_PROSE, Box, Element, Observation
+from agentgym.look import PICTURES
+from agentgym.observation import MAX_PROSE, Observation
 from agentgym.world import Step
 from agentgym_browser.inputs import Point, perform, take_pointer_away
+from agentgym_browser.observed import observed, points, script
 from agentgym_browser.page import Page
 from agentgym_browser.task import BrowserTask, Setup
 from agentgym_browser.traces import leaves_traces
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from agentgym.look import Look
     from agentgym.task import Instance
     from agentgym_browser.devtools import Connection
 
@@ -45,9 +47,10 @@ class _Seen(NamedTuple):
 class Session:
     """Plays episodes on one page."""
 
-    def __init__(self, connection: Connection, *, screenshot: bool) -> None:
+    def __init__(self, connection: Connection, *, look: Look) -> None:
         self._connection = connection
-        self._screenshot = screenshot
+        self._wanted = look
+        self._next_id = 1  # the lowest element id that the episode has not used
         self._page: Page | None = None
         self._loaded: BrowserTask | None = None  # the task whose page is open and may be started again
         self._clean = False  # whether all that the open page's browser context has seen stores nothing
@@ -90,6 +93,7 @@ class Session:
                 await page.evaluate(start)
             await page.pass_time(task.pace_ms)
             page.take_refusal()  # of what the page itself tried while it was loading: no agent did that
+            self._next_id = 1
             seen = await self._look(page, task, task.instruction_script or "null", first="agentgym.reset()")
             self._instruction = str(seen.value)[:MAX_PROSE] if task.instruction_script else self._setup.instruction
             observation = self._observation(seen, error="")
@@ -168,37 +172,19 @@ class Session:
         if not task.still:
             await page.observer("agentgym.finishAnimations()")
             screenshot = await self._draw(page)
-        observed = f"{first}, agentgym.observe({json.dumps(task.hidden)})"
-        raw, answer = await page.look(observed, value)
-        if task.still and self._screenshot:
+        raw, answer = await page.look(f"{first}, {script(task.hidden, self._wanted, first=self._next_id)}", value)
+        if task.still and PICTURES & self._wanted.parts:
             screenshot = await page.screenshot()
         return _Seen(raw, answer, screenshot)
 
     async def _draw(self, page: Page) -> NDArray[np.uint8] | None:
-        if self._screenshot:
+        if PICTURES & self._wanted.parts:
             return await page.screenshot()
         await page.draw(noDisplayUpdates=True)
         return None
 
     def _observation(self, seen: _Seen, *, error: str) -> Observation:
-        raw = seen.elements
-        self._points = {row[0]: Point(*row[6]) for row in raw["elements"] if row[6]}
-        return Observation(
-            instruction=self._instruction,
-            elements=tuple(_element(each) for each in raw["elements"] if each[0] <= MAX_ELEMENT),
-            url=str(raw["url"])[:MAX_PROSE],
-            title=str(raw["title"]),
-            error=error,
-            screenshot=seen.screenshot,
-        )
-
-
-def _element(raw: list[Any]) -> Element:
-    """Read one row of observe.js."""
-    identity, role, name, value, states, box, _ = raw
-    return Element(identity, role, _text(name), _text(value), tuple(states), Box(*box))
-
-
-def _text(text: str) -> str:
-    """Replace halves of surrogate pairs, which a cut may leave and no encoding takes."""
-    return text.encode("utf-8", "replace").decode()
+        self._points = points(seen.elements)
+        self._next_id = int(seen.elements["next"])
+        known = Observation(self._instruction, error=error, screenshot=seen.screenshot)
+        return observed(seen.elements, known, self._wanted)

@@ -13,10 +13,12 @@ import asyncio
 import os
 import threading
 import weakref
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from agentgym.action import Action
 from agentgym.errors import InfrastructureError, SessionStateError
+from agentgym.look import PARTS, PLAIN, Look, Part, all_parts
 from agentgym.world import Step, World, refuse_busy, refuse_too_many
 from agentgym_browser.browser import Browser
 from agentgym_browser.chromium import browser_version, find_chromium, sandboxed
@@ -40,7 +42,8 @@ class BrowserWorld(World):
 
     Args:
         num_slots: how many sessions there are, >= 1.
-        screenshot: whether observations carry a screenshot.
+        screenshot: whether observations carry a screenshot, whatever `look` says.
+        look: what observations hold, and how much of a big page.
         chromium: path of a headless shell; found by itself where None.
         browsers: how many browsers share the sessions; None for one a core, and at least `SESSIONS_A_BROWSER` sessions
             in each.
@@ -50,12 +53,14 @@ class BrowserWorld(World):
     """
 
     name: ClassVar[str] = "browser"
+    parts: ClassVar[frozenset[Part]] = frozenset(PARTS)
 
     def __init__(
         self,
         *,
         num_slots: int = 1,
         screenshot: bool = False,
+        look: Look = PLAIN,
         chromium: Path | None = None,
         browsers: int | None = None,
     ) -> None:
@@ -66,7 +71,7 @@ class BrowserWorld(World):
         if not 1 <= browsers <= num_slots:
             raise ValueError(f"browsers must be from 1 to num_slots ({num_slots}), got {browsers}")
         self.num_slots = num_slots
-        self._screenshot = screenshot
+        self._look = replace(look, parts=all_parts(look.parts, screenshot=screenshot))
         self._path = chromium or find_chromium()
         self._browsers = [Browser(self._path) for _ in range(browsers)]
         self._sessions: dict[int, Session] = {}
@@ -76,7 +81,7 @@ class BrowserWorld(World):
         _WORLDS.add(self)
 
     def __repr__(self) -> str:
-        return f"BrowserWorld(num_slots={self.num_slots}, screenshot={self._screenshot})"
+        return f"BrowserWorld(num_slots={self.num_slots}, parts={sorted(self._look.parts)})"
 
     @classmethod
     def check(cls) -> str:
@@ -158,7 +163,7 @@ class BrowserWorld(World):
         connection = await self._browsers[slot % len(self._browsers)].connection()
         session = self._sessions.get(slot)
         if session is None or session.lost:
-            session = self._sessions[slot] = Session(connection, screenshot=self._screenshot)
+            session = self._sessions[slot] = Session(connection, look=self._look)
         return await session.reset(instance)
 
     def _session(self, slot: int) -> Session:

@@ -46,6 +46,8 @@ START = """(() => {{
     window.setTimeout = (act, delay) => inTime(act, delay < 1e6 ? 0 : delay);
   }}
   core.EPISODE_MAX_TIME = 2147483647;
+  const rewards = document.getElementById('reward-display');  // stands beside the page, on a wider screen in view
+  if (rewards) {{ rewards.style.visibility = 'hidden'; }}
   if (!core.cover_div) {{ core.startEpisode(); }}
   core.endEpisode(0);
   const timer = setTimeout(() => 0);
