@@ -24,8 +24,9 @@ def limit_renderers(keeper_pid: int) -> None:
         keeper_pid: process id of the browser's keeper.
     """
     limit = RENDERER_DATA_MB * 2**20
-    with contextlib.suppress(psutil.Error):  # the browser has ended meanwhile, which others will notice
+    with contextlib.suppress(psutil.NoSuchProcess):  # the browser has ended meanwhile, which others will notice
         for process in psutil.Process(keeper_pid).children(recursive=True):
-            command = " ".join(process.cmdline())  # Chromium's children write theirs as one word
-            if "--type=zygote" in command and "--no-zygote-sandbox" not in command:
-                process.rlimit(psutil.RLIMIT_DATA, (limit, limit))
+            with contextlib.suppress(psutil.NoSuchProcess):  # some live for a moment only
+                command = " ".join(process.cmdline())  # Chromium's children write theirs as one word
+                if "--type=zygote" in command and "--no-zygote-sandbox" not in command:
+                    process.rlimit(psutil.RLIMIT_DATA, (limit, limit))

@@ -123,6 +123,17 @@
     return states;
   };
 
+  // A form's fields hide properties of the form that have their names, in this world too ("DOM clobbering"): where one is
+  // missed, the form shows nothing but its content, and there is nothing to point at.
+  const shadowOf = Object.getOwnPropertyDescriptor(Element.prototype, "shadowRoot").get;
+  const childrenOf = Object.getOwnPropertyDescriptor(Element.prototype, "children").get;
+  const unlessClobbered = (act) => (id, ...rest) => {
+    try { return act(id, ...rest); } catch (error) {
+      if (byIdRef(id) instanceof HTMLFormElement) return { error: "hidden" };
+      throw error;
+    }
+  };
+
   const observe = (hidden) => {
     const found = [], excluded = hidden ? new Set(document.querySelectorAll(hidden)) : new Set();
     const emit = (node, role, name) => {
@@ -133,6 +144,12 @@
         [edge(box.left), edge(box.top), edge(box.width), edge(box.height)]]);
     };
     const walk = (node, parentPointer, named) => {
+      try { visit(node, parentPointer, named); } catch (error) {
+        if (!(node instanceof HTMLFormElement)) throw error;
+        for (const child of childrenOf.call(node)) walk(child, parentPointer, named);
+      }
+    };
+    const visit = (node, parentPointer, named) => {
       if (found.length >= MAX_ELEMENTS || excluded.has(node) || SKIPPED.has(node.tagName)) return;
       const style = getComputedStyle(node);
       if (style.display === "none" || node.getAttribute("aria-hidden") === "true") return;
@@ -154,7 +171,7 @@
         const text = control && control !== node && shown(control, getComputedStyle(control)) ? "" : ownText(node);
         if (text) emit(node, "text", text);
       }
-      const tree = node.shadowRoot || node;
+      const tree = shadowOf.call(node) || node;
       for (const child of tree.children) walk(child, pointer, named);
     };
     if (document.body) walk(document.body, false, false);
@@ -242,7 +259,7 @@
     if (coming.length) await Promise.race([Promise.allSettled(coming.map((image) => image.decode())), later(MAX_IMAGE_MS)]);
   };
   globalThis.agentgym = {
-    observe, locate, prepareFill, select, settle,
+    observe, locate: unlessClobbered(locate), prepareFill: unlessClobbered(prepareFill), select, settle,
     reset: () => { ids = new WeakMap(); byId = new Map(); next = 1; },
   };
 })();
