@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from agentgym.errors import MissingDependencyError, SessionTimeoutError, WorldCrashedError
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     from agentgym_browser.devtools import Event
 
+logger = logging.getLogger(__name__)
+
+SOURCE_POLL_S, SOURCE_POLLS = 0.02, 100
 START_TIMEOUT_S = 60.0  # a browser starts in a fraction of a second, on a crowded machine in several
 
 
@@ -78,8 +82,18 @@ class Browser:
                 f"asked for its version, it says {browser_version(self._path)[:200]!r}. {INSTALL}"
             ) from error
         self._has_run = True
-        self._sources = limit_renderers(self._process.keeper.pid)
+        self._sources = await self._limit(self._process.keeper.pid)
         return connection
+
+    async def _limit(self, keeper_pid: int) -> list[psutil.Process]:
+        """Limit what pages may take; on a crowded machine a browser answers before all its processes are there."""
+        for _ in range(SOURCE_POLLS):
+            sources = limit_renderers(keeper_pid)
+            if sources:
+                return sources
+            await asyncio.sleep(SOURCE_POLL_S)
+        logger.warning("This browser starts its renderers in a way of its own: their memory is not limited.")
+        return []
 
     def _on_event(self, method: str, event: Event) -> None:
         """Close popups: a session is one page."""
