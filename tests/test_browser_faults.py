@@ -28,6 +28,7 @@ from agentgym.task import Instance
 from agentgym.world import Step
 from agentgym_browser import browser as browser_module
 from agentgym_browser import chromium, inputs
+from agentgym_browser.limits import alive
 from agentgym_browser.world import BrowserWorld
 from tests.browser_page import PageTask, act, open_page
 
@@ -51,6 +52,13 @@ with registry.make_world("browser") as world:
     while True:
         world.step({{0: Wait(ms=100)}})
 """
+OWNER_OF_HANGING = OWNER.replace(
+    'print("ready", flush=True)',
+    """page = world._sessions[0].page
+    async def hang(): page.send("Runtime.evaluate", {"expression": "for (;;) {}"})
+    world._run(hang())
+    print("ready", flush=True)""",
+)
 
 
 @pytest.fixture
@@ -80,9 +88,9 @@ def browser_of(world: BrowserWorld) -> psutil.Process:
     return browser
 
 
-def renderers(world: BrowserWorld) -> list[psutil.Process]:
+def processes(world: BrowserWorld, kind: str) -> list[psutil.Process]:
     family: list[psutil.Process] = psutil.Process(world.browser_pids[0]).children(recursive=True)
-    return [each for each in family if "--type=renderer" in " ".join(each.cmdline())]
+    return [each for each in family if f"--type={kind}" in " ".join(each.cmdline())]
 
 
 def status(process: psutil.Process) -> list[str]:
@@ -162,6 +170,34 @@ class TestPageFails:
         assert isinstance(answers[1], Step)
         assert open_page(world, CALM, slot=0) == open_page(world, CALM, slot=1)
 
+    def test_a_killed_renderer_fails_its_own_slot_alone(self, world: BrowserWorld) -> None:
+        others = processes(world, "renderer")
+        open_page(world, CALM, slot=0)
+        (own,) = set(processes(world, "renderer")) - set(others)
+        own.kill()
+        answers = world.step({0: Wait(ms=0), 1: Click(element=1)})
+        assert isinstance(answers[0], SessionCrashedError)
+        assert isinstance(answers[1], Step)
+        open_page(world, CALM, slot=0)
+
+    @pytest.mark.parametrize("kind", ["gpu-process", "utility"])
+    def test_a_service_that_was_killed_is_started_again_by_the_browser(self, world: BrowserWorld, kind: str) -> None:
+        for process in processes(world, kind):
+            process.kill()
+        for _ in range(2):
+            answers = world.step({0: Click(element=1), 1: Wait(ms=0)})
+            assert all(isinstance(answer, Step) for answer in answers.values()), answers
+        open_page(world, CALM, slot=0)
+
+    def test_a_browser_that_can_open_no_page_any_more_is_replaced(self, world: BrowserWorld) -> None:
+        sources = processes(world, "zygote")
+        for process in sources:
+            process.kill()
+        wait_until(lambda: not any(alive(process) for process in sources))
+        open_page(world, CALM, slot=0)
+        assert isinstance(world.step({1: Wait(ms=0)})[1], WorldCrashedError)
+        open_page(world, CALM, slot=1)
+
     def test_a_page_in_an_endless_loop_fails_its_own_slot_alone(
         self, world: BrowserWorld, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -204,7 +240,9 @@ class TestSandbox:
             ] * words
 
     def test_the_system_call_filter_of_renderers_says_the_same(self, world: BrowserWorld) -> None:
-        filters = {line for each in renderers(world) for line in status(each) if line.startswith("Seccomp:")}
+        filters = {
+            line for each in processes(world, "renderer") for line in status(each) if line.startswith("Seccomp:")
+        }
         assert filters == {f"Seccomp:\t{2 if chromium.sandboxed() else 0}"}
 
     def test_check_says_whether_it_is_on(self) -> None:
@@ -233,24 +271,29 @@ class TestNothingIsLeft:
             open_page(world, CALM)
             world.close()
 
-    @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-    def test_an_owner_that_is_ended_takes_everything_with_it(self, folders: Path, number: signal.Signals) -> None:
+    @pytest.mark.parametrize(
+        ("number", "owner"),
+        [(signal.SIGKILL, OWNER), (signal.SIGINT, OWNER), (signal.SIGTERM, OWNER), (signal.SIGKILL, OWNER_OF_HANGING)],
+    )
+    def test_an_owner_that_is_ended_takes_everything_with_it(
+        self, folders: Path, number: signal.Signals, owner: str
+    ) -> None:
         with subprocess.Popen(
-            [sys.executable, "-c", OWNER],
+            [sys.executable, "-c", owner],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-        ) as owner:
-            assert owner.stdout is not None
-            assert owner.stdout.readline() == b"ready\n"
-            family = psutil.Process(owner.pid).children(recursive=True)
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            family = psutil.Process(process.pid).children(recursive=True)
             assert len(family) >= 3
             assert list(folders.iterdir())
-            os.killpg(owner.pid, number)
+            os.killpg(process.pid, number)
             try:
-                owner.wait(BOUND_S)
+                process.wait(BOUND_S)
             finally:
-                owner.kill()
+                process.kill()
         wait_until(lambda: not any(process.is_running() for process in family) and not list(folders.iterdir()))
 
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from agentgym.errors import MissingDependencyError, SessionTimeoutError, WorldCrashedError
 from agentgym_browser.chromium import INSTALL, Chromium, browser_version, start_chromium
 from agentgym_browser.devtools import Connection
-from agentgym_browser.limits import limit_renderers
+from agentgym_browser.limits import alive, limit_renderers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import psutil
+
     from agentgym_browser.devtools import Event
 
+logger = logging.getLogger(__name__)
+
+SOURCE_POLL_S, SOURCE_POLLS = 0.02, 100
 START_TIMEOUT_S = 60.0  # a browser starts in a fraction of a second, on a crowded machine in several
 
 
@@ -31,6 +37,7 @@ class Browser:
         self._has_run = False  # whether it has answered before
         self.open_connection: Connection | None = None
         """The newest connection, or None."""
+        self._sources: list[psutil.Process] = []  # what its renderers are forked from
         self._connecting = asyncio.Lock()
 
     @property
@@ -39,14 +46,14 @@ class Browser:
         return None if self._process is None else self._process.keeper.pid
 
     async def connection(self) -> Connection:
-        """Start the browser if it is not running or has ended; callers that ask at once get the same connection.
+        """Start the browser where there is none that opens pages; callers that ask at once get the same connection.
 
         Raises:
             WorldCrashedError: it cannot be started again.
             MissingDependencyError: what was found is no headless shell.
         """
         async with self._connecting:
-            if self.open_connection is None or self.open_connection.closed:
+            if self.open_connection is None or self.open_connection.closed or not all(map(alive, self._sources)):
                 self.open_connection = await self._start()
             return self.open_connection
 
@@ -86,8 +93,18 @@ class Browser:
                 f"asked for its version, it says {browser_version(self._path)[:200]!r}. {INSTALL}"
             ) from error
         self._has_run = True
-        limit_renderers(self._process.keeper.pid)
+        self._sources = await self._limit(self._process.keeper.pid)
         return connection
+
+    async def _limit(self, keeper_pid: int) -> list[psutil.Process]:
+        """Limit what pages may take; on a crowded machine a browser answers before all its processes are there."""
+        for _ in range(SOURCE_POLLS):
+            sources = limit_renderers(keeper_pid)
+            if sources:
+                return sources
+            await asyncio.sleep(SOURCE_POLL_S)
+        logger.warning("This browser starts its renderers in a way of its own: their memory is not limited.")
+        return []
 
     def _on_event(self, method: str, event: Event) -> None:
         """Close popups: a session is one page."""

@@ -25,6 +25,23 @@
     return modal.find((node) => node.contains(document.activeElement)) || modal.pop() || document.body;
   };
 
+  // A form's fields hide properties of the form that have their names, in this world too ("DOM clobbering"): where one is
+  // missed, the form shows nothing but its content, and there is nothing to point at.
+  const shadowOf = Object.getOwnPropertyDescriptor(Element.prototype, "shadowRoot").get;
+  const childrenOf = Object.getOwnPropertyDescriptor(Element.prototype, "children").get;
+  const unlessClobbered = (act) => (id, ...rest) => {
+    try { return act(id, ...rest); } catch (error) {
+      if (byIdRef(id) instanceof HTMLFormElement) return { error: "hidden" };
+      throw error;
+    }
+  };
+  const orContent = (node, act, visit) => {
+    try { act(); } catch (error) {
+      if (!(node instanceof HTMLFormElement)) throw error;
+      for (const child of childrenOf.call(node)) visit(child);
+    }
+  };
+
   // One pass over the page: candidates in document order, and the places that hold them where a tree is wanted.
   class Pass {
     constructor(hidden, wantsTree) {
@@ -67,6 +84,9 @@
     }
     // Far parts: what tags and texts tell, and the whole truth of what shows in the view all the same (it is fixed there).
     skim(node, far, under) {
+      orContent(node, () => this.visitFar(node, far, under), (each) => this.skim(each, far, under));
+    }
+    visitFar(node, far, under) {
       if (this.skips(node)) return;
       const role = roughRoleOf(node);
       if (role || this.hasText(node)) {
@@ -90,14 +110,14 @@
     each(node, visit) {
       if (this.depth >= MAX_DEPTH) return;
       this.depth++;
-      this.visitAll(node, visit);
-      this.depth--;
+      try { this.visitAll(node, visit); } finally { this.depth--; }
     }
     visitAll(node, visit) {
+      const shadow = shadowOf.call(node);
       let child = node.firstElementChild;
-      if (node.shadowRoot) {
+      if (shadow) {
         this.hosts.push(node);
-        child = node.shadowRoot.firstElementChild;
+        child = shadow.firstElementChild;
       } else if (node instanceof HTMLSlotElement && node.assignedNodes().length) {
         node.assignedElements().forEach(visit);
         return;
@@ -112,6 +132,10 @@
       return ownText(node);
     }
     walk(node, parentPointer, named, under) {
+      const visit = (each) => this.walk(each, parentPointer, named, under);
+      orContent(node, () => this.visit(node, parentPointer, named, under), visit);
+    }
+    visit(node, parentPointer, named, under) {
       if (this.skips(node)) return;
       const box = node.getBoundingClientRect(), far = this.big && this.farness(node, box);
       if (far) { this.skim(node, far, under); return; }
@@ -266,7 +290,8 @@
   document.adoptedStyleSheets.push(steady);
 
   globalThis.agentgym = {
-    observe, locate, prepareFill, select, finishAnimations, node: byIdRef,
+    observe, locate: unlessClobbered(locate), prepareFill: unlessClobbered(prepareFill), select, finishAnimations,
+    node: byIdRef,
     reset: () => { ids = new WeakMap(); byId = new Map(); next = 1; },
   };
 })();
