@@ -41,14 +41,15 @@ def worlds() -> dict[str, type[World]]:
     return {name: _world(name) for name in _entries(WORLDS)}
 
 
-def make_world(name: str, *, num_slots: int = 1, screenshot: bool = False, look: Look = PLAIN) -> World:
+def make_world(name: str, *, num_slots: int = 1, screenshot: bool = False, look: Look = PLAIN, **options: Any) -> World:
     """Open a world.
 
     Args:
-        name: as registered.
-        num_slots: how many sessions there are.
+        name: such as ``browser``.
+        num_slots: how many sessions it has, >= 1.
         screenshot: whether observations carry one, whatever `look` says.
         look: what else they hold, and how much of it.
+        options: the world's own, such as ``visible=True`` for the browser.
 
     Raises:
         UnknownNameError: no installed package has a world of that name.
@@ -62,7 +63,7 @@ def make_world(name: str, *, num_slots: int = 1, screenshot: bool = False, look:
             f"World {name!r} has no {', '.join(missing)} to show; its parts are {', '.join(sorted(kind.parts))}."
         )
     build: Callable[..., World] = kind  # every world takes the first two, and those that have more to show the third
-    return build(num_slots=num_slots, screenshot=screenshot, **({} if look == PLAIN else {"look": look}))
+    return build(num_slots=num_slots, screenshot=screenshot, **({} if look == PLAIN else {"look": look}), **options)
 
 
 def suites() -> dict[str, Suite]:
@@ -149,6 +150,7 @@ def make(
     max_steps: int | None = None,
     malformed_penalty: float = 0.0,
     render_mode: Literal["rgb_array"] | None = None,
+    **world_options: Any,
 ) -> AgentEnv:
     """Make the Gymnasium environment of a task.
 
@@ -162,6 +164,7 @@ def make(
         max_steps: actions until truncation; the task's own limit where None.
         malformed_penalty: subtracted from the reward of a step whose text is not an action, >= 0.
         render_mode: ``rgb_array`` makes ``render()`` return the screenshot.
+        world_options: the world's own, such as ``visible=True`` or ``trace="traces"`` for the browser.
 
     Raises:
         UnknownNameError: there is no such task; the message gives the nearest.
@@ -179,13 +182,14 @@ def make(
         "malformed_penalty": malformed_penalty,
         "render_mode": render_mode,
     }
-    world = make_world(task.world, screenshot=screenshot or render_mode is not None, look=look)
+    pixels = screenshot or render_mode is not None
+    world = make_world(task.world, screenshot=pixels, look=look, **world_options)
     env = AgentEnv(world, task, first_seed=seed, **options)
     env.spec = EnvSpec(
         id=task_id,
         entry_point=MAKE,
         nondeterministic=not task.deterministic,
-        kwargs={"task_id": task_id, "viewport": viewport, "budget": budget, **options},
+        kwargs={"task_id": task_id, "viewport": viewport, "budget": budget, **options, **world_options},
     )
     return env
 
@@ -201,6 +205,7 @@ def make_vec(
     max_steps: int | None = None,
     malformed_penalty: float = 0.0,
     render_mode: Literal["rgb_array"] | None = None,
+    **world_options: Any,
 ) -> AgentVectorEnv:
     """Make many environments that share one world, and move in lock-step or as they are ready.
 
@@ -214,6 +219,7 @@ def make_vec(
         max_steps: as in `make`.
         malformed_penalty: as in `make`.
         render_mode: as in `make`.
+        world_options: as in `make`.
 
     Raises:
         UnknownNameError: there is no such task or suite.
@@ -227,7 +233,8 @@ def make_vec(
     kinds = sorted({task.world for task in tasks})
     if len(kinds) > 1:
         raise ConfigError(f"One vector environment runs one world; these tasks need {', '.join(kinds)}.")
-    world = make_world(kinds[0], num_slots=num_envs, screenshot=screenshot or render_mode is not None, look=look)
+    pixels = screenshot or render_mode is not None
+    world = make_world(kinds[0], num_slots=num_envs, screenshot=pixels, look=look, **world_options)
     return AgentVectorEnv(
         world,
         tasks,

@@ -14,20 +14,22 @@ import os
 import threading
 import weakref
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from agentgym.action import Action
 from agentgym.errors import InfrastructureError, SessionStateError
 from agentgym.look import PARTS, PLAIN, Look, Part, all_parts
 from agentgym.world import Step, World, refuse_busy, refuse_too_many
+from agentgym_browser.author import Author
 from agentgym_browser.browser import Browser
-from agentgym_browser.chromium import browser_version, find_chromium, sandboxed
+from agentgym_browser.chromium import browser_version, find_chromium, find_visible_chromium, sandboxed
+from agentgym_browser.driver import Driver
 from agentgym_browser.session import Session
 from agentgym_browser.work import WorkUnderWay
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping
-    from pathlib import Path
 
     from agentgym.observation import Observation
     from agentgym.task import Instance
@@ -47,9 +49,14 @@ class BrowserWorld(World):
         chromium: path of a headless shell; found by itself where None.
         browsers: how many browsers share the sessions; None for one a core, and at least `SESSIONS_A_BROWSER` sessions
             in each.
+        visible: whether to show windows, for debugging; takes a full Chromium and a screen.
+        slow_mo_ms: how long to wait before each action, so that a person can follow.
+        trace: folder for a trace of each episode, to be opened with ``playwright show-trace``; for debugging, as
+            Playwright then stays attached for all of the episode. None for no traces.
 
     Raises:
-        MissingDependencyError: no Chromium is installed; raised by `reset` where what was found is no Chromium.
+        MissingDependencyError: no Chromium is installed, or a visible one has no screen; raised by `reset` where what
+            was found is no Chromium.
     """
 
     name: ClassVar[str] = "browser"
@@ -63,6 +70,9 @@ class BrowserWorld(World):
         look: Look = PLAIN,
         chromium: Path | None = None,
         browsers: int | None = None,
+        visible: bool = False,
+        slow_mo_ms: int = 0,
+        trace: Path | str | None = None,
     ) -> None:
         if num_slots < 1:
             raise ValueError(f"num_slots must be at least 1, got {num_slots}")
@@ -72,8 +82,12 @@ class BrowserWorld(World):
             raise ValueError(f"browsers must be from 1 to num_slots ({num_slots}), got {browsers}")
         self.num_slots = num_slots
         self._look = replace(look, parts=all_parts(look.parts, screenshot=screenshot))
-        self._path = chromium or find_chromium()
-        self._browsers = [Browser(self._path) for _ in range(browsers)]
+        self._path = chromium or (find_visible_chromium() if visible else find_chromium())
+        self._browsers = [Browser(self._path, visible=visible) for _ in range(browsers)]
+        self._visible = visible
+        self._slow_mo_ms = slow_mo_ms
+        self._trace = None if trace is None else Path(trace).absolute()
+        self._driver = Driver()
         self._sessions: dict[int, Session] = {}
         self._work: WorkUnderWay[Observation | Step] = WorkUnderWay()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -139,14 +153,15 @@ class BrowserWorld(World):
         return self._work.take(at_least=at_least, timeout_s=timeout_s)
 
     def close(self) -> None:
-        """End the browsers, their folders and our thread; whoever waits for work under way is told."""
-        self._sessions.clear()
+        """End the browsers, their folders, Playwright and our threads; whoever waits for work under way is told."""
         if self._loop is not None and self._thread is not None:
             self._run(self._stop())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
             self._loop = self._thread = None
+        self._sessions.clear()
+        self._driver.close()
         self._work = WorkUnderWay()
 
     async def _each(self, work: dict[int, Coroutine[Any, Any, Result]]) -> dict[int, Result | InfrastructureError]:
@@ -163,7 +178,10 @@ class BrowserWorld(World):
         connection = await self._browsers[slot % len(self._browsers)].connection()
         session = self._sessions.get(slot)
         if session is None or session.lost:
-            session = self._sessions[slot] = Session(connection, look=self._look)
+            author = Author(self._driver, trace=self._trace, slow_mo_ms=self._slow_mo_ms)
+            session = self._sessions[slot] = Session(
+                connection, look=self._look, author=author, slow_mo_ms=self._slow_mo_ms
+            )
         return await session.reset(instance)
 
     def _session(self, slot: int) -> Session:
@@ -191,7 +209,8 @@ class BrowserWorld(World):
         return asyncio.run_coroutine_threadsafe(work, self._opened()).result()
 
     async def _stop(self) -> None:
-        """End what is under way, then the browsers."""
+        """Write what is kept of the episodes, end what is under way, then the browsers."""
+        await asyncio.gather(*(session.finish() for session in self._sessions.values()))
         working = asyncio.all_tasks() - {asyncio.current_task()}
         for task in working:
             task.cancel()
@@ -204,10 +223,12 @@ class BrowserWorld(World):
 
         What was inherited is kept and left alone: closing the loop would reach into the parent's.
         """
-        _INHERITED.append((self._loop, self._browsers, self._sessions, self._work))
+        _INHERITED.append((self._loop, self._browsers, self._sessions, self._work, self._driver))
+        self._driver.let_go()
+        self._driver = Driver()
         for browser in self._browsers:
             browser.let_go()
-        self._browsers = [Browser(self._path) for _ in self._browsers]
+        self._browsers = [Browser(self._path, visible=self._visible) for _ in self._browsers]
         self._sessions = {}
         self._work = WorkUnderWay()
         self._loop = self._thread = None
