@@ -7,6 +7,7 @@ AgentGymError                 catch this to catch all of ours
 ├── CheckpointError           a folder is not a model that can be loaded
 ├── StoreError                trajectories on disk cannot be read or written
 ├── ActionError               text is not an action (the collector makes it a turn with an error observation)
+├── TaskError                 a task's own code is wrong: it raised, or returned what it must not
 ├── SessionStateError         calls in the wrong order (a step before a reset)
 └── InfrastructureError       the machine failed, not the agent: dropped, refilled and counted, never reward 0
     ├── WorldCrashedError     the world's process (the browser) is gone
@@ -52,6 +53,10 @@ class StoreError(AgentGymError):
 
 class ActionError(AgentGymError):
     """Text is not exactly one valid action, or an action's arguments are out of range."""
+
+
+class TaskError(AgentGymError):
+    """Code that belongs to a task raised, or returned what it must not; the message names the task."""
 
 
 class SessionStateError(AgentGymError):

@@ -36,15 +36,21 @@ def worlds() -> dict[str, type[World]]:
     return {name: _world(name) for name in _entries(WORLDS)}
 
 
-def make_world(name: str, *, num_slots: int = 1, screenshot: bool = False) -> World:
+def make_world(name: str, *, num_slots: int = 1, screenshot: bool = False, **options: Any) -> World:
     """Open a world.
+
+    Args:
+        name: such as ``browser``.
+        num_slots: how many sessions it has, >= 1.
+        screenshot: whether observations carry pixels.
+        options: the world's own, such as ``visible=True`` for the browser.
 
     Raises:
         UnknownNameError: no installed package has a world of that name.
         MissingDependencyError: something it needs is not installed.
     """
     build: Callable[..., World] = _world(name)  # every world takes these two
-    return build(num_slots=num_slots, screenshot=screenshot)
+    return build(num_slots=num_slots, screenshot=screenshot, **options)
 
 
 def suites() -> dict[str, Suite]:
@@ -107,6 +113,7 @@ def make(
     max_steps: int | None = None,
     malformed_penalty: float = 0.0,
     render_mode: Literal["rgb_array"] | None = None,
+    **world_options: Any,
 ) -> AgentEnv:
     """Make the Gymnasium environment of a task.
 
@@ -117,6 +124,7 @@ def make(
         max_steps: actions until truncation; the task's own limit where None.
         malformed_penalty: subtracted from the reward of a step whose text is not an action, >= 0.
         render_mode: ``rgb_array`` makes ``render()`` return the screenshot.
+        world_options: the world's own, such as ``visible=True`` or ``trace="traces"`` for the browser.
 
     Raises:
         UnknownNameError: there is no such task; the message gives the nearest.
@@ -129,13 +137,13 @@ def make(
         "malformed_penalty": malformed_penalty,
         "render_mode": render_mode,
     }
-    world = make_world(task.world, screenshot=screenshot or render_mode is not None)
+    world = make_world(task.world, screenshot=screenshot or render_mode is not None, **world_options)
     env = AgentEnv(world, task, first_seed=seed, **options)
     env.spec = EnvSpec(
         id=task_id,
         entry_point=MAKE,
         nondeterministic=not task.deterministic,
-        kwargs={"task_id": task_id, **options},
+        kwargs={"task_id": task_id, **options, **world_options},
     )
     return env
 
@@ -148,6 +156,7 @@ def make_vec(
     max_steps: int | None = None,
     malformed_penalty: float = 0.0,
     render_mode: Literal["rgb_array"] | None = None,
+    **world_options: Any,
 ) -> AgentVectorEnv:
     """Make many environments that share one world and move in lock-step.
 
@@ -158,6 +167,7 @@ def make_vec(
         max_steps: as in `make`.
         malformed_penalty: as in `make`.
         render_mode: as in `make`.
+        world_options: as in `make`.
 
     Raises:
         UnknownNameError: there is no such task or suite.
@@ -167,7 +177,8 @@ def make_vec(
     kinds = sorted({task.world for task in tasks})
     if len(kinds) > 1:
         raise ConfigError(f"One vector environment runs one world; these tasks need {', '.join(kinds)}.")
-    world = make_world(kinds[0], num_slots=num_envs, screenshot=screenshot or render_mode is not None)
+    pixels = screenshot or render_mode is not None
+    world = make_world(kinds[0], num_slots=num_envs, screenshot=pixels, **world_options)
     return AgentVectorEnv(
         world,
         tasks,

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from agentgym.errors import MissingDependencyError, SessionTimeoutError, WorldCrashedError
-from agentgym_browser.chromium import INSTALL, Chromium, browser_version, start_chromium
+from agentgym_browser.chromium import INSTALL, VISIBLE_INSTALL, Chromium, browser_version, start_chromium
 from agentgym_browser.devtools import Connection
 
 if TYPE_CHECKING:
@@ -21,11 +21,13 @@ class Browser:
     """A browser process with its connection; belongs to the event loop in which it is first asked for.
 
     Args:
-        path: of a headless shell.
+        path: of a headless shell, or of a full Chromium where it is visible.
+        visible: whether it has windows.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, visible: bool = False) -> None:
         self._path = path
+        self._visible = visible
         self._process: Chromium | None = None
         self._has_run = False  # whether it has answered before
         self.open_connection: Connection | None = None
@@ -59,8 +61,9 @@ class Browser:
 
     async def _start(self) -> Connection:
         self._stop_process()
-        self._process = start_chromium(self._path)
+        self._process = start_chromium(self._path, visible=self._visible)
         connection = await Connection.connect(self._process.read_fd, self._process.write_fd)
+        connection.paced = not self._visible
         connection.on_events("", self._on_event)
         try:
             await connection.call("Target.setDiscoverTargets", {"discover": True}, timeout_s=START_TIMEOUT_S)
@@ -70,8 +73,10 @@ class Browser:
             if self._has_run:
                 raise WorldCrashedError(f"The browser could not be started again: {error}") from error
             raise MissingDependencyError(
-                f"{self._path} does not answer as a Chromium headless shell does ({error}); "
-                f"asked for its version, it says {browser_version(self._path)[:200]!r}. {INSTALL}"
+                f"{self._path} does not answer as a Chromium {'with a window' if self._visible else 'headless shell'} "
+                f"does ({error}); "
+                f"asked for its version, it says {browser_version(self._path)[:200]!r}. "
+                f"{VISIBLE_INSTALL if self._visible else INSTALL}"
             ) from error
         self._has_run = True
         return connection

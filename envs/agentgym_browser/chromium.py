@@ -1,7 +1,8 @@
 """Finding and starting Chromium.
 
 Started headless, without the keeper it would outlive a killed owner (see `keeper`). Chromium's own sandbox is on,
-except for root, where Chromium refuses it.
+except for root, where Chromium refuses it. For debugging there is a visible browser, the full Chromium with a window
+for each session; it draws by itself, so it is slower, and its first frames are not the same from run to run.
 """
 
 from __future__ import annotations
@@ -17,16 +18,24 @@ from agentgym.errors import MissingDependencyError
 from agentgym_browser.network import WALL_FLAGS
 
 ENVIRONMENT_VARIABLE = "AGENTGYM_CHROMIUM"
+VISIBLE_ENVIRONMENT_VARIABLE = "AGENTGYM_VISIBLE_CHROMIUM"
 CANDIDATES = (
     "/usr/lib/chromium/chromium-headless-shell",  # Debian's chromium-headless-shell package
     "chromium-headless-shell",
     "headless_shell",
 )
 PLAYWRIGHT_PATTERN = "chromium_headless_shell-*/*/*headless*shell"
+VISIBLE_CANDIDATES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+VISIBLE_PLAYWRIGHT_PATTERN = "chromium-*/*/chrome"
 INSTALL = (
     "Install it with `sudo apt-get install chromium-headless-shell` (Debian), or with "
     "`pip install playwright && playwright install --with-deps chromium-headless-shell`, "
     f"or set {ENVIRONMENT_VARIABLE} to a headless shell's path."
+)
+VISIBLE_INSTALL = (
+    "Install it with `sudo apt-get install chromium` (Debian), or with "
+    "`pip install playwright && playwright install --with-deps chromium`, "
+    f"or set {VISIBLE_ENVIRONMENT_VARIABLE} to a Chromium's path."
 )
 
 FLAGS = (
@@ -50,17 +59,20 @@ FLAGS = (
     "--disable-popup-blocking",
     "--disable-renderer-backgrounding",
     "--disable-sync",
-    "--disable-threaded-animation",  # what the compositor does by itself leaves a frame unanswered
-    "--enable-begin-frame-control",  # frames when we ask for them, not 60 a second (see `page.Page.draw`)
     "--font-render-hinting=none",
     "--force-color-profile=srgb",
-    "--hide-scrollbars",
     "--metrics-recording-only",
     "--mute-audio",
     "--password-store=basic",
-    "--run-all-compositor-stages-before-draw",
     "--use-mock-keychain",
 )
+HEADLESS_FLAGS = (
+    "--disable-threaded-animation",  # what the compositor does by itself leaves a frame unanswered
+    "--enable-begin-frame-control",  # frames when we ask for them, not 60 a second (see `page.Page.draw`)
+    "--hide-scrollbars",
+    "--run-all-compositor-stages-before-draw",
+)
+VISIBLE_FLAGS = ("--no-startup-window",)  # the sessions open their own
 
 
 @dataclass(frozen=True)
@@ -88,20 +100,45 @@ def find_chromium() -> Path:
     Raises:
         MissingDependencyError: there is none; the message says how to install one.
     """
-    asked = os.environ.get(ENVIRONMENT_VARIABLE)
+    found = _find(ENVIRONMENT_VARIABLE, CANDIDATES, PLAYWRIGHT_PATTERN, INSTALL)
+    if found is None:
+        raise MissingDependencyError(f"No Chromium headless shell was found. {INSTALL}")
+    return found
+
+
+def find_visible_chromium() -> Path:
+    """Return the path of a full Chromium.
+
+    Raises:
+        MissingDependencyError: there is none, or no screen that it could show itself on.
+    """
+    if not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
+        raise MissingDependencyError(
+            "A visible browser needs a screen, but neither DISPLAY nor WAYLAND_DISPLAY is set. Run it on a desktop, or "
+            "on a virtual screen: `sudo apt-get install xvfb`, then `xvfb-run -a COMMAND`."
+        )
+    found = _find(VISIBLE_ENVIRONMENT_VARIABLE, VISIBLE_CANDIDATES, VISIBLE_PLAYWRIGHT_PATTERN, VISIBLE_INSTALL)
+    if found is None:
+        raise MissingDependencyError(f"No Chromium with a window was found. {VISIBLE_INSTALL}")
+    return found
+
+
+def _find(variable: str, candidates: tuple[str, ...], playwright_pattern: str, install: str) -> Path | None:
+    """Look for a browser: where a variable says, on the path, and where Playwright installs its own."""
+    asked = os.environ.get(variable)
     if asked:
         if os.access(asked, os.X_OK) and Path(asked).is_file():
             return Path(asked)
-        raise MissingDependencyError(f"{ENVIRONMENT_VARIABLE}={asked!r} is not an executable file. {INSTALL}")
-    for candidate in CANDIDATES:
+        raise MissingDependencyError(f"{variable}={asked!r} is not an executable file. {install}")
+    for candidate in candidates:
         found = shutil.which(candidate)
         if found:
             return Path(found)
     cache = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")
-    for path in sorted(cache.glob(PLAYWRIGHT_PATTERN), reverse=True):
+    for path in sorted(cache.glob(playwright_pattern), reverse=True):
         if os.access(path, os.X_OK):
             return path
-    raise MissingDependencyError(f"No Chromium headless shell was found. {INSTALL}")
+    return None
 
 
 def browser_version(path: Path) -> str:
@@ -115,11 +152,12 @@ def browser_version(path: Path) -> str:
     return done.stdout.strip() or done.stderr.strip() or "nothing"
 
 
-def start_chromium(path: Path) -> Chromium:
-    """Start a browser behind a keeper."""
+def start_chromium(path: Path, *, visible: bool = False) -> Chromium:
+    """Start a browser behind a keeper: a headless shell, or a full one with windows."""
     to_browser_read, to_browser_write = os.pipe()
     from_browser_read, from_browser_write = os.pipe()
-    flags = [*FLAGS, *WALL_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    kind = VISIBLE_FLAGS if visible else HEADLESS_FLAGS
+    flags = [*FLAGS, *kind, *WALL_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     # The browser reads commands from descriptor 3 and answers on 4; the shell puts the pipe there.
     shuffle = f'exec 3<&{to_browser_read} 4>&{from_browser_write}; exec "$@"'
     try:
@@ -133,6 +171,7 @@ def start_chromium(path: Path) -> Chromium:
             stderr=subprocess.DEVNULL,
             pass_fds=(to_browser_read, from_browser_write),
             start_new_session=True,
+            env={"XAUTHORITY": str(Path.home() / ".Xauthority"), **os.environ},  # the browser has another home
         )  # fmt: skip
     finally:
         os.close(to_browser_read)

@@ -49,6 +49,8 @@ class Connection(asyncio.Protocol):
         self._writer: asyncio.WriteTransport | None = None
         self._reader: asyncio.ReadTransport | None = None
         self.closed = False
+        self.paced = True
+        """Whether frames are drawn only when they are asked for."""
         self.drawing = asyncio.Lock()
         """Held while a frame is drawn: a second one meanwhile, of whichever page, ends the browser."""
 

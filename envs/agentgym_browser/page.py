@@ -47,6 +47,7 @@ class Page:
         self.site = Site()
         self.crashed = False
         self.pointed = False  # whether the mouse pointer has been moved onto it
+        self.driven = False  # whether Playwright has it, and answers its dialogs
 
     @classmethod
     async def open(cls, connection: Connection) -> Page:
@@ -56,7 +57,7 @@ class Page:
         self._context_id = context["browserContextId"]
         target = await connection.call(
             "Target.createTarget",
-            {"url": "about:blank", "browserContextId": self._context_id, "enableBeginFrameControl": True},
+            {"url": "about:blank", "browserContextId": self._context_id, "enableBeginFrameControl": connection.paced},
         )
         self._target_id = target["targetId"]
         attached = await connection.call("Target.attachToTarget", {"targetId": self._target_id, "flatten": True})
@@ -73,6 +74,16 @@ class Page:
             self.call("Page.setDownloadBehavior", {"behavior": "deny"}),
         )
         return self
+
+    @property
+    def connection(self) -> Connection:
+        """The connection to its browser."""
+        return self._connection
+
+    @property
+    def context_id(self) -> str:
+        """The DevTools id of its browser context."""
+        return self._context_id
 
     @property
     def owner(self) -> str:
@@ -95,6 +106,12 @@ class Page:
             metrics = {"width": viewport[0], "height": viewport[1], "deviceScaleFactor": 1, "mobile": False}
             await self.call("Emulation.setDeviceMetricsOverride", metrics)
             self._viewport = viewport
+
+    async def restore(self) -> None:
+        """Set anew what others may have changed."""
+        viewport, self._viewport = self._viewport, None
+        if viewport is not None:
+            await self.resize(viewport)
 
     async def navigate(self, url: str, *, before: str = "") -> None:
         """Open a URL and wait until it has loaded.
@@ -156,6 +173,8 @@ class Page:
         Raises:
             SessionTimeoutError: the page did not draw in time; others draw again once it is closed.
         """
+        if not self._connection.paced:
+            return await self._await_frame(**options)
         await self._connection.drawing.acquire()
         try:
             frame = self.send("HeadlessExperimental.beginFrame", options)
@@ -164,6 +183,14 @@ class Page:
             raise
         frame.add_done_callback(lambda _: self._connection.drawing.release())
         return await within(asyncio.shield(frame), PAGE_TIMEOUT_S, "drawing")
+
+    async def _await_frame(self, **options: Any) -> dict[str, Any]:
+        """Wait for a frame of a browser that draws by itself; answer as `draw` does."""
+        await self.observer("new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)))")
+        if "screenshot" not in options:
+            return {}
+        picture = await self.call("Page.captureScreenshot", options["screenshot"], timeout_s=PAGE_TIMEOUT_S)
+        return {"screenshotData": picture["data"]}
 
     async def screenshot(self) -> NDArray[np.uint8]:
         """Return what is on screen, (height, width, 3) RGB."""
@@ -199,7 +226,7 @@ class Page:
             self._idle.clear()
         elif method == "Page.frameStoppedLoading" and event["frameId"] == self._target_id:
             self._idle.set()
-        elif method == "Page.javascriptDialogOpening":
+        elif method == "Page.javascriptDialogOpening" and not self.driven:
             self.send("Page.handleJavaScriptDialog", {"accept": False})
         elif method == "Inspector.targetCrashed":
             self.crashed = True

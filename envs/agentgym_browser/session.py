@@ -24,14 +24,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agentgym.task import Instance
+    from agentgym_browser.author import Author
     from agentgym_browser.devtools import Connection
 
 
 class Session:
     """Plays episodes on one page."""
 
-    def __init__(self, connection: Connection, *, screenshot: bool) -> None:
+    def __init__(self, connection: Connection, *, screenshot: bool, author: Author, slow_mo_ms: int = 0) -> None:
         self._connection = connection
+        self._author = author
+        self._slow_mo_s = slow_mo_ms / 1000
         self._screenshot = screenshot
         self._page: Page | None = None
         self._loaded: BrowserTask | None = None  # the task whose page is open and may be started again
@@ -61,8 +64,10 @@ class Session:
         if not isinstance(task, BrowserTask):
             raise TypeError(f"{task!r} is not a BrowserTask, so the browser world cannot run it")
         self._task = None
+        await self._author.end()
         try:
             page = await self._open(task)
+            await self._author.begin(page, instance)
             self._setup = task.prepare(instance.seed)
             if self._loaded is not task:
                 page.site = task.site(self._setup)
@@ -71,6 +76,7 @@ class Session:
             start = task.start_script(instance.seed)
             if start:
                 await page.evaluate(start)
+            await self._author.set_up(page, task, self._setup)
             await page.settle()
             await page.observer("agentgym.reset()")
             self._instruction = self._setup.instruction
@@ -95,25 +101,34 @@ class Session:
         if page is None or task is None:
             raise SessionStateError("step before reset: this session has no running episode; call reset first.")
         try:
+            await self._author.note(action)
+            if self._slow_mo_s:
+                await asyncio.sleep(self._slow_mo_s)
             error = await perform(page, action)
             await page.settle()
             screenshot = await self._draw(page)
             state, observation = await asyncio.gather(
                 page.evaluate(task.state_script), self._observe(page, task, screenshot, error=error)
             )
+            answer = action.answer if isinstance(action, Done) else None
+            score = await self._author.score(page, task, self._setup, state, answer)
         except InfrastructureError:
             await self.discard()
             raise
-        answer = action.answer if isinstance(action, Done) else None
-        score = task.score(state, self._setup.goal, answer)
         if score is None and answer is not None:
             score = Score(0.0, "the agent said that it was done, but the task was not")
         if score is not None:
             self._task = None
+            await self._author.end()
         return Step(observation, score)
+
+    async def finish(self) -> None:
+        """Write what is kept of the running episode; nothing is played after that."""
+        await self._author.end()
 
     async def discard(self) -> None:
         """Throw the page away, whatever state it is in."""
+        await self._author.end()
         page, self._page, self._loaded, self._task = self._page, None, None, None
         if page is not None and not self._connection.closed:
             try:

@@ -3,6 +3,9 @@
 A task says, for a seed, what its origin serves and what the instruction is (`setup`), which JavaScript expression reads
 the state that matters (`state_script`), and what that state is worth (`score`). The state is read from the page after
 every action; the transcript is not looked at. Pages get no network beyond their own origin (see `network`).
+
+Where JavaScript is not enough, `setup_page` and `score_page` get the page as Playwright shows it. Attaching Playwright
+costs tens of milliseconds, so nothing does that for a task which has neither.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ from agentgym.task import Task
 from agentgym_browser.network import ORIGIN, Site
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
     from agentgym.episode import Score
 
 
@@ -69,7 +74,54 @@ class BrowserTask(Task):
         Returns:
             A score, which ends the episode, or None to go on. None after ``done`` is a failure.
         """
-        raise TypeError(f"{type(self).__name__} does not say what is a success; give it a `score` method")
+        raise TypeError(f"{type(self).__name__} does not say what is a success; give it a `score` or `score_page` method")
+
+    def setup_page(self, page: Page, setup: Setup) -> None:
+        """Bring the page to where the episode starts, by Playwright's sync API; called after it has loaded.
+
+        Emulation, init scripts and routes hold only until it returns; what it did to page and storage stays.
+
+        Args:
+            page: the session's only page; it opens no others, and reaches the task's own origin alone.
+            setup: what `setup` returned for the seed.
+        """
+
+    def score_page(self, page: Page, setup: Setup, answer: str | None) -> Score | None:
+        """Judge the page by Playwright's sync API, in place of `score`; called where `may_be_over` says so.
+
+        Read, and leave the page as it is: the agent goes on with it. Do not wait for what the agent may have taken
+        away (``locator.count()`` and ``is_visible()`` do not wait): a wait that ends in vain makes the episode an
+        infrastructure failure, which is not counted against the agent.
+
+        Args:
+            page: the session's only page.
+            setup: what `setup` returned for the seed.
+            answer: what the agent said in ``done(...)``; None while it has not said that it is finished.
+
+        Returns:
+            A score, which ends the episode, or None to go on. None after ``done`` is a failure.
+        """
+        raise NotImplementedError  # never called: `scores_page` is False where this is not overridden
+
+    def may_be_over(self, state: Any, answer: str | None) -> bool:
+        """Return whether `score_page` is worth its time after an action; by default once the agent is done.
+
+        Args:
+            state: JSON value of `state_script`; from a page, so of any shape.
+            answer: as in `score_page`.
+        """
+        del state
+        return answer is not None
+
+    @property
+    def sets_page_up(self) -> bool:
+        """Whether the task has a `setup_page` of its own."""
+        return type(self).setup_page is not BrowserTask.setup_page
+
+    @property
+    def scores_page(self) -> bool:
+        """Whether the task has a `score_page` of its own."""
+        return type(self).score_page is not BrowserTask.score_page
 
     def site(self, setup: Setup) -> Site:
         """Return what the origin serves."""

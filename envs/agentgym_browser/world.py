@@ -12,18 +12,19 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from agentgym.errors import InfrastructureError, SessionStateError
 from agentgym.world import Step, World
+from agentgym_browser.author import Author
 from agentgym_browser.browser import Browser
-from agentgym_browser.chromium import browser_version, find_chromium
+from agentgym_browser.chromium import browser_version, find_chromium, find_visible_chromium
+from agentgym_browser.driver import Driver
 from agentgym_browser.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
-    from pathlib import Path
-
     from agentgym.action import Action
     from agentgym.observation import Observation
     from agentgym.task import Instance
@@ -42,9 +43,13 @@ class BrowserWorld(World):
         chromium: path of a headless shell; found by itself where None.
         browsers: how many browsers share the sessions; None for one a core, and at least `SESSIONS_A_BROWSER` sessions
             in each.
+        visible: whether to show windows, for debugging; takes a full Chromium and a screen.
+        slow_mo_ms: how long to wait before each action, so that a person can follow.
+        trace: folder for a trace of each episode, to be opened with ``playwright show-trace``; for debugging, as
+            Playwright then stays attached for all of the episode. None for no traces.
 
     Raises:
-        MissingDependencyError: no Chromium is installed; raised by `reset` where what was found is no Chromium.
+        MissingDependencyError: no Chromium is installed, or no screen is there for a visible one; raised by `reset` where what was found is no Chromium.
     """
 
     name: ClassVar[str] = "browser"
@@ -56,6 +61,9 @@ class BrowserWorld(World):
         screenshot: bool = False,
         chromium: Path | None = None,
         browsers: int | None = None,
+        visible: bool = False,
+        slow_mo_ms: int = 0,
+        trace: Path | str | None = None,
     ) -> None:
         if num_slots < 1:
             raise ValueError(f"num_slots must be at least 1, got {num_slots}")
@@ -65,8 +73,11 @@ class BrowserWorld(World):
             raise ValueError(f"browsers must be from 1 to num_slots ({num_slots}), got {browsers}")
         self.num_slots = num_slots
         self._screenshot = screenshot
-        self._path = chromium or find_chromium()
-        self._browsers = [Browser(self._path) for _ in range(browsers)]
+        self._path = chromium or (find_visible_chromium() if visible else find_chromium())
+        self._browsers = [Browser(self._path, visible=visible) for _ in range(browsers)]
+        self._slow_mo_ms = slow_mo_ms
+        self._trace = None if trace is None else Path(trace).absolute()
+        self._driver = Driver()
         self._sessions: dict[int, Session] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -108,14 +119,15 @@ class BrowserWorld(World):
         return self._run(self._each({slot: sessions[slot].step(action) for slot, action in actions.items()}))
 
     def close(self) -> None:
-        """End the browsers, their folders and our thread."""
-        self._sessions.clear()
+        """End the browsers, their folders, Playwright and our threads."""
         if self._loop is not None and self._thread is not None:
             self._run(self._stop_browsers())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
             self._loop = self._thread = None
+        self._sessions.clear()
+        self._driver.close()
 
     async def _each(self, work: dict[int, Coroutine[Any, Any, Result]]) -> dict[int, Result | InfrastructureError]:
         """Run the slots' work at once; infrastructure errors become their slot's result, bugs raise."""
@@ -131,7 +143,10 @@ class BrowserWorld(World):
         connection = await self._browsers[slot % len(self._browsers)].connection()
         session = self._sessions.get(slot)
         if session is None or session.lost:
-            session = self._sessions[slot] = Session(connection, screenshot=self._screenshot)
+            author = Author(self._driver, trace=self._trace, slow_mo_ms=self._slow_mo_ms)
+            session = self._sessions[slot] = Session(
+                connection, screenshot=self._screenshot, author=author, slow_mo_ms=self._slow_mo_ms
+            )
         return await session.reset(instance)
 
     def _session(self, slot: int) -> Session:
@@ -153,5 +168,6 @@ class BrowserWorld(World):
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _stop_browsers(self) -> None:
+        await asyncio.gather(*(session.finish() for session in self._sessions.values()))
         for browser in self._browsers:
             await browser.stop()

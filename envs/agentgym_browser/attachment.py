@@ -1,0 +1,128 @@
+"""Playwright attached to the page of a session, for as long as an author's code needs it.
+
+While a call runs, frames are drawn: Playwright waits for animation frames before it clicks, and for a frame to take a
+picture of. A call that takes too long has its page taken away, whereupon Playwright raises in it; one that is still
+running then is stuck in Python, and costs the driver.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from agentgym.errors import SessionCrashedError, SessionTimeoutError, WorldCrashedError
+from agentgym_browser.bridge import Bridge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Browser, Playwright
+    from playwright.sync_api import Page as PlaywrightPage
+
+    from agentgym_browser.driver import Driver
+    from agentgym_browser.page import Page
+
+HOOK_TIMEOUT_S = 30.0  # an author's code as a whole
+WAIT_TIMEOUT_S = 10.0  # one call of Playwright in it, so that the error says which
+ABANDON_S = 3.0  # code that runs on for so long after its page was taken away is stuck
+FRAME_S = 0.016  # as on a screen with 60 frames a second
+
+Result = TypeVar("Result")
+
+
+class Attachment:
+    """Playwright on one page; make it with `open`."""
+
+    def __init__(self, driver: Driver, page: Page, bridge: Bridge) -> None:
+        self._driver = driver
+        self._page = page
+        self._bridge = bridge
+        self._browser: Browser | None = None
+
+    @classmethod
+    async def open(cls, driver: Driver, page: Page, *, slow_mo_ms: int = 0) -> Attachment:
+        """Attach Playwright to a page.
+
+        Raises:
+            InfrastructureError: the page is gone.
+            MissingDependencyError: Playwright is not installed.
+        """
+        from playwright.sync_api import Error
+
+        await driver.start()
+        bridge = Bridge(page)
+        self = cls(driver, page, bridge)
+        endpoint = await bridge.open()
+
+        def connect(playwright: Playwright) -> None:
+            self._browser = playwright.chromium.connect_over_cdp(
+                endpoint,
+                is_local=True,
+                no_defaults=True,  # the page keeps our settings
+                slow_mo=slow_mo_ms,
+                timeout=HOOK_TIMEOUT_S * 1000,
+            )
+            self._browser.contexts[0].set_default_timeout(WAIT_TIMEOUT_S * 1000)
+
+        try:
+            await self._work(connect)
+        except BaseException as error:
+            await self.close()
+            if isinstance(error, Error):
+                raise SessionCrashedError(f"Playwright could not be attached to the page: {error.message}") from error
+            raise
+        return self
+
+    async def run(self, call: Callable[[PlaywrightPage], Result]) -> Result:
+        """Run code in Playwright's thread, with the page as Playwright shows it.
+
+        Raises:
+            SessionTimeoutError: it did not return in `HOOK_TIMEOUT_S`; the attachment is closed then.
+            InfrastructureError: the page or the browser failed meanwhile.
+            Exception: whatever the code raises.
+        """
+        assert self._browser is not None
+        page = self._browser.contexts[0].pages[0]
+        return await self._work(lambda _: call(page))
+
+    async def close(self) -> None:
+        """Take Playwright off the page; may be called twice."""
+        await self._bridge.close()
+
+    async def _work(self, call: Callable[[Playwright], Result]) -> Result:
+        job = asyncio.wrap_future(self._driver.submit(call))
+        frames = asyncio.create_task(self._draw_until(job))
+        try:
+            await asyncio.wait({job, frames}, timeout=HOOK_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+            if not job.done():
+                await self._take_away(job)
+                if frames.done():
+                    frames.result()  # raises what is wrong with the page
+                raise SessionTimeoutError(f"no end in {HOOK_TIMEOUT_S:g} s.")
+        finally:
+            frames.cancel()
+            frames.add_done_callback(lambda frames: frames.cancelled() or frames.exception())  # seen, or not needed
+        if job.exception() is not None:
+            self._check_page()
+        return job.result()
+
+    async def _take_away(self, job: asyncio.Future[Result]) -> None:
+        await self.close()
+        await asyncio.wait({job}, timeout=ABANDON_S)
+        if not job.done():
+            self._driver.abandon()
+        elif not job.cancelled():
+            job.exception()  # expected, and of no interest: its page was taken away
+
+    def _check_page(self) -> None:
+        """Raise what is wrong with the page: it counts before what that has led to in an author's code."""
+        if self._page.connection.closed:
+            raise WorldCrashedError("The browser has ended.")
+        if self._page.crashed:
+            raise SessionCrashedError("The page has crashed.")
+
+    async def _draw_until(self, job: asyncio.Future[Result]) -> None:
+        """Draw frames; the loop's own condition counts, as a wait that is cancelled when it is over goes on."""
+        while not job.done():
+            await self._page.draw()
+            await asyncio.sleep(FRAME_S)
