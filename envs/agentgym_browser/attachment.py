@@ -8,10 +8,13 @@ running then is stuck in Python, and costs the driver.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from playwright.sync_api import Error
 
 from agentgym.errors import SessionCrashedError, SessionTimeoutError, WorldCrashedError
 from agentgym_browser.bridge import Bridge
+from agentgym_browser.driver import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
     from playwright.sync_api import Page as PlaywrightPage
 
-    from agentgym_browser.driver import Driver
+    from agentgym_browser.driver import Driver, Worker
     from agentgym_browser.page import Page
 
 HOOK_TIMEOUT_S = 30.0  # an author's code as a whole
@@ -33,8 +36,8 @@ Result = TypeVar("Result")
 class Attachment:
     """Playwright on one page; make it with `open`."""
 
-    def __init__(self, driver: Driver, page: Page, bridge: Bridge) -> None:
-        self._driver = driver
+    def __init__(self, worker: Worker, page: Page, bridge: Bridge) -> None:
+        self._worker = worker
         self._page = page
         self._bridge = bridge
         self._browser: Browser | None = None
@@ -45,13 +48,11 @@ class Attachment:
 
         Raises:
             InfrastructureError: the page is gone.
-            MissingDependencyError: Playwright is not installed.
+            MissingDependencyError: Playwright's driver does not start.
         """
-        from playwright.sync_api import Error
-
-        await driver.start()
+        worker = await driver.start()
         bridge = Bridge(page)
-        self = cls(driver, page, bridge)
+        self = cls(worker, page, bridge)
         endpoint = await bridge.open()
 
         def connect(playwright: Playwright) -> None:
@@ -90,10 +91,11 @@ class Attachment:
         await self._bridge.close()
 
     async def _work(self, call: Callable[[Playwright], Result]) -> Result:
-        job = asyncio.wrap_future(self._driver.submit(call))
+        job = asyncio.wrap_future(self._worker.submit(call))
         frames = asyncio.create_task(self._draw_until(job))
         try:
-            await asyncio.wait({job, frames}, timeout=HOOK_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+            both: set[asyncio.Future[Any]] = {job, frames}
+            await asyncio.wait(both, timeout=HOOK_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
             if not job.done():
                 await self._take_away(job)
                 if frames.done():
@@ -101,28 +103,35 @@ class Attachment:
                 raise SessionTimeoutError(f"no end in {HOOK_TIMEOUT_S:g} s.")
         finally:
             frames.cancel()
-            frames.add_done_callback(lambda frames: frames.cancelled() or frames.exception())  # seen, or not needed
+            frames.add_done_callback(_see)
         if job.exception() is not None:
             self._check_page()
         return job.result()
 
     async def _take_away(self, job: asyncio.Future[Result]) -> None:
+        job.add_done_callback(_see)
         await self.close()
         await asyncio.wait({job}, timeout=ABANDON_S)
         if not job.done():
-            self._driver.abandon()
-        elif not job.cancelled():
-            job.exception()  # expected, and of no interest: its page was taken away
+            self._worker.abandon()
 
     def _check_page(self) -> None:
-        """Raise what is wrong with the page: it counts before what that has led to in an author's code."""
+        """Raise what is wrong with the page or the driver: it counts before what it has led to in an author's code."""
         if self._page.connection.closed:
             raise WorldCrashedError("The browser has ended.")
         if self._page.crashed:
             raise SessionCrashedError("The page has crashed.")
+        if not self._worker.running:
+            raise SessionCrashedError(ENDED)
 
     async def _draw_until(self, job: asyncio.Future[Result]) -> None:
         """Draw frames; the loop's own condition counts, as a wait that is cancelled when it is over goes on."""
         while not job.done():
             await self._page.draw()
             await asyncio.sleep(FRAME_S)
+
+
+def _see(work: asyncio.Future[Any]) -> None:
+    """Take note of what went wrong in work that nobody waits for any more, so that asyncio does not report it."""
+    if not work.cancelled():
+        work.exception()

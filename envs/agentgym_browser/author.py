@@ -16,7 +16,15 @@ import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentgym.episode import Score
-from agentgym.errors import AgentGymError, InfrastructureError, SessionCrashedError, SessionTimeoutError, TaskError
+from agentgym.errors import (
+    AgentGymError,
+    InfrastructureError,
+    MissingDependencyError,
+    SessionCrashedError,
+    SessionTimeoutError,
+    TaskError,
+)
+from agentgym_browser.driver import INSTALL
 from agentgym_browser.inputs import take_pointer_away
 
 if TYPE_CHECKING:
@@ -104,8 +112,12 @@ class Author:
             await attached.close()
 
     async def _attach(self, page: Page) -> Attachment:
-        from agentgym_browser.attachment import Attachment
-
+        try:
+            from agentgym_browser.attachment import Attachment
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"The hooks of a task, and traces, need Playwright ({error}). Install it: {INSTALL}"
+            ) from error
         return await Attachment.open(self._driver, page, slow_mo_ms=self._slow_mo_ms)
 
     async def _record(self, call: Callable[[PlaywrightPage], None]) -> None:

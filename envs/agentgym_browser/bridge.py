@@ -45,7 +45,7 @@ IN_CONTEXT = {  # commands to the browser that take a context: they get the sess
     "Browser.setPermission",
 }
 IGNORED = {"Browser.setDownloadBehavior"}  # downloads stay denied
-KEPT = {"Page.close"}  # the session needs its page
+CLOSE = {"Page.close", "Target.closeTarget"}  # Playwright sees its page closed; the session needs it, and keeps it
 
 
 class Bridge:
@@ -143,8 +143,8 @@ class Bridge:
             self._command(message, method, params)
         elif session_id not in self._sessions:
             self._refuse(message, "Session with given id not found.", code=NO_SESSION)
-        elif method in KEPT:
-            self._refuse(message, f"{method}: the page belongs to the session and stays open.")
+        elif method in CLOSE:
+            self._close_page(message)
         else:
             self._forward(message, params, session_id=session_id)
 
@@ -160,10 +160,17 @@ class Bridge:
             self._forward(message, params)
         elif method in IN_CONTEXT:
             self._forward(message, {**params, "browserContextId": self._page.context_id})
+        elif method in CLOSE:
+            self._close_page(message)
         elif method in IGNORED:
             self._answer(message, {})
         else:
             self._refuse(message, f"{method}: a task's author has the session's page alone, not the browser.")
+
+    def _close_page(self, message: dict[str, Any]) -> None:
+        detached = {"sessionId": self._session_id, "targetId": self._page.owner}
+        self._answer(message, {})
+        self._outbox.put_nowait({"method": "Target.detachedFromTarget", "params": detached})
 
     def _forward(self, message: dict[str, Any], params: dict[str, Any], *, session_id: str = "") -> None:
         try:

@@ -38,40 +38,26 @@ class Driver:
     """Runs calls with Playwright; costs nothing before the first."""
 
     def __init__(self) -> None:
-        self._worker: _Worker | None = None
+        self._worker: Worker | None = None  # the newest
 
     @property
     def pid(self) -> int | None:
         """Process id of the Node process, or None where there is none."""
         return None if self._worker is None or not self._worker.running else self._worker.pid
 
-    async def start(self) -> None:
-        """Start the Node process if it is not running.
+    async def start(self) -> Worker:
+        """Return the running worker; start one if there is none.
 
         Raises:
-            MissingDependencyError: Playwright is not installed or does not start.
+            MissingDependencyError: Playwright's driver does not start.
             SessionTimeoutError: it does not answer.
         """
         if self._worker is None or (self._worker.ready.done() and not self._worker.running):
-            self._worker = _Worker()
-        ready = asyncio.wrap_future(self._worker.ready)
+            self._worker = Worker()
+        worker = self._worker
+        ready = asyncio.wrap_future(worker.ready)
         await within(asyncio.shield(ready), START_TIMEOUT_S, "starting Playwright")
-
-    def submit(self, call: Callable[[Playwright], Result]) -> Future[Result]:
-        """Begin a call in Playwright's thread; its result or whatever it raises arrives in the future.
-
-        Raises:
-            SessionCrashedError: the Node process has ended.
-        """
-        if self._worker is None or not self._worker.running:
-            raise SessionCrashedError(ENDED)
-        return self._worker.submit(call)
-
-    def abandon(self) -> None:
-        """Give up a driver whose thread does not come back; the next call starts another."""
-        if self._worker is not None:
-            self._worker.abandon()
-            self._worker = None
+        return worker
 
     def close(self) -> None:
         """End the Node process and the thread; may be called twice."""
@@ -80,13 +66,14 @@ class Driver:
         self._worker = None
 
 
-class _Worker:
-    """One run of the driver."""
+class Worker:
+    """One run of the driver; `Driver.start` makes it."""
 
     def __init__(self) -> None:
         self.ready: Future[None] = Future()
         self.pid = 0
-        self.running = False
+        self._given_up = False
+        self._closed: asyncio.Future[None] | None = None  # Playwright's own: the Node process has ended
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped: asyncio.Future[None] | None = None
         self._waiting: set[Future[Any]] = set()
@@ -94,7 +81,19 @@ class _Worker:
         self._thread = threading.Thread(target=self._run, name="agentgym-playwright", daemon=True)
         self._thread.start()
 
+    @property
+    def running(self) -> bool:
+        """Whether it takes calls."""
+        return self._closed is not None and not self._closed.done() and not self._given_up
+
     def submit(self, call: Callable[[Playwright], Result]) -> Future[Result]:
+        """Begin a call in Playwright's thread; its result or whatever it raises arrives in the future.
+
+        Raises:
+            SessionCrashedError: the Node process has ended.
+        """
+        if not self.running:
+            raise SessionCrashedError(ENDED)
         from greenlet import greenlet
 
         future: Future[Result] = Future()
@@ -105,6 +104,10 @@ class _Worker:
                 result = call(self._playwright)
             except Exception as error:  # noqa: BLE001 (the boundary: the caller raises it again)
                 _settle(future, error=error)
+            except BaseException as error:  # noqa: BLE001 (sys.exit() and its like must not end the event loops)
+                stopped = RuntimeError(f"{type(error).__name__}: {error}")
+                stopped.__cause__ = error
+                _settle(future, error=stopped)
             else:
                 _settle(future, result=result)
 
@@ -129,7 +132,8 @@ class _Worker:
         return not self._thread.is_alive()
 
     def abandon(self) -> None:
-        self.running = False
+        """Give up: the thread does not come back. Kills the Node process and fails what is waiting."""
+        self._given_up = True
         with contextlib.suppress(ProcessLookupError):
             if self.pid:
                 os.kill(self.pid, signal.SIGKILL)
@@ -141,32 +145,37 @@ class _Worker:
         except Exception as error:  # noqa: BLE001 (the boundary: whoever waits for it raises it again)
             self.ready.set_exception(error)
             return
-        playwright = self._playwright
+        playwright, stopped = self._playwright, self._stopped
         assert playwright is not None
-        self.running = True
+        assert stopped is not None
         self.ready.set_result(None)
         try:
             with contextlib.suppress(Exception):  # the Node process has ended; calls say so
-                playwright._sync(self._stopped)  # the public API has no way to wait for something of one's own
+                playwright._sync(stopped)  # the public API has no way to wait for something of one's own
         finally:
-            self.running = False
+            self._given_up = True
             with contextlib.suppress(Exception):
                 playwright.stop()
             self._fail_waiting()
 
     def _start(self) -> None:
-        try:
-            from playwright.sync_api import Error, sync_playwright
-        except ImportError as error:
-            raise MissingDependencyError(f"A task's hooks need Playwright ({error}). Install it: {INSTALL}") from error
+        from playwright.sync_api import Error, sync_playwright
+
         manager = sync_playwright()
         try:
             self._playwright = manager.start()
         except Error as error:
-            raise MissingDependencyError(f"Playwright's driver does not start: {error}. Reinstall: {INSTALL}") from error
+            raise MissingDependencyError(
+                f"Playwright's driver does not start: {error}. Reinstall: {INSTALL}"
+            ) from error
         self._loop = asyncio.get_running_loop()
         self._stopped = self._loop.create_future()
-        self.pid = manager._client._transport._proc.pid  # needed where the thread hangs and cannot stop it
+        # What follows is not Playwright's public API, which tells neither the process nor that it has ended.
+        client = manager._client
+        assert client is not None
+        self.pid = client._transport._proc.pid
+        client._transport.on_error_future.add_done_callback(_see)
+        self._closed = client._close_promise
 
     def _finish(self) -> None:
         assert self._stopped is not None
@@ -185,3 +194,9 @@ def _settle(future: Future[Any], *, result: Any = None, error: Exception | None 
             future.set_result(result)
         else:
             future.set_exception(error)
+
+
+def _see(future: asyncio.Future[Any]) -> None:
+    """Take note of an error that calls report already, so that asyncio does not report it too."""
+    if not future.cancelled():
+        future.exception()

@@ -74,7 +74,9 @@ class BrowserTask(Task):
         Returns:
             A score, which ends the episode, or None to go on. None after ``done`` is a failure.
         """
-        raise TypeError(f"{type(self).__name__} does not say what is a success; give it a `score` or `score_page` method")
+        raise TypeError(
+            f"{type(self).__name__} does not say what is a success; give it a `score` or `score_page` method"
+        )
 
     def setup_page(self, page: Page, setup: Setup) -> None:
         """Bring the page to where the episode starts, by Playwright's sync API; called after it has loaded.

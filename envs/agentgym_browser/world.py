@@ -25,6 +25,7 @@ from agentgym_browser.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
+
     from agentgym.action import Action
     from agentgym.observation import Observation
     from agentgym.task import Instance
@@ -49,7 +50,8 @@ class BrowserWorld(World):
             Playwright then stays attached for all of the episode. None for no traces.
 
     Raises:
-        MissingDependencyError: no Chromium is installed, or no screen is there for a visible one; raised by `reset` where what was found is no Chromium.
+        MissingDependencyError: no Chromium is installed, or a visible one has no screen; raised by `reset` where what
+            was found is no Chromium.
     """
 
     name: ClassVar[str] = "browser"
