@@ -39,7 +39,7 @@ class PageTask(BrowserTask):
         return None if answer is None else Score(1.0, "the test is done")
 
 
-def open_page(world: World, task: PageTask, *, slot: int = 0) -> Observation:
+def open_page(world: World, task: BrowserTask, *, slot: int = 0) -> Observation:
     """Start an episode of a task."""
     observation = world.reset({slot: Instance(task, 0)})[slot]
     assert isinstance(observation, Observation), observation

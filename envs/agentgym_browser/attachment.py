@@ -8,6 +8,7 @@ running then is stuck in Python, and costs the driver.
 from __future__ import annotations
 
 import asyncio
+import shutil
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from playwright.sync_api import Error
@@ -18,6 +19,7 @@ from agentgym_browser.driver import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from playwright.sync_api import Browser, Playwright
     from playwright.sync_api import Page as PlaywrightPage
@@ -36,15 +38,22 @@ Result = TypeVar("Result")
 class Attachment:
     """Playwright on one page; make it with `open`."""
 
-    def __init__(self, worker: Worker, page: Page, bridge: Bridge) -> None:
+    def __init__(self, worker: Worker, page: Page, bridge: Bridge, artifacts: Path) -> None:
         self._worker = worker
+        self._artifacts = artifacts
         self._page = page
         self._bridge = bridge
         self._browser: Browser | None = None
 
     @classmethod
-    async def open(cls, driver: Driver, page: Page, *, slow_mo_ms: int = 0) -> Attachment:
+    async def open(cls, driver: Driver, page: Page, *, artifacts: Path, slow_mo_ms: int = 0) -> Attachment:
         """Attach Playwright to a page.
+
+        Args:
+            driver: the world's.
+            page: a session's.
+            artifacts: folder for Playwright's files; made when it has some, removed on `close`.
+            slow_mo_ms: how long Playwright waits before each of its actions.
 
         Raises:
             InfrastructureError: the page is gone.
@@ -52,12 +61,13 @@ class Attachment:
         """
         worker = await driver.start()
         bridge = Bridge(page)
-        self = cls(worker, page, bridge)
+        self = cls(worker, page, bridge, artifacts)
         endpoint = await bridge.open()
 
         def connect(playwright: Playwright) -> None:
             self._browser = playwright.chromium.connect_over_cdp(
                 endpoint,
+                artifacts_dir=artifacts,
                 is_local=True,
                 no_defaults=True,  # the page keeps our settings
                 slow_mo=slow_mo_ms,
@@ -89,6 +99,7 @@ class Attachment:
     async def close(self) -> None:
         """Take Playwright off the page; may be called twice."""
         await self._bridge.close()
+        shutil.rmtree(self._artifacts, ignore_errors=True)
 
     async def _work(self, call: Callable[[Playwright], Result]) -> Result:
         job = asyncio.wrap_future(self._worker.submit(call))

@@ -13,6 +13,9 @@ How it fails:
 from __future__ import annotations
 
 import contextlib
+import secrets
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentgym.episode import Score
@@ -29,7 +32,6 @@ from agentgym_browser.inputs import take_pointer_away
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from playwright.sync_api import Page as PlaywrightPage
 
@@ -118,7 +120,9 @@ class Author:
             raise MissingDependencyError(
                 f"The hooks of a task, and traces, need Playwright ({error}). Install it: {INSTALL}"
             ) from error
-        return await Attachment.open(self._driver, page, slow_mo_ms=self._slow_mo_ms)
+        # An owner that is killed while a trace is recorded leaves its parts beside the traces, never elsewhere.
+        folder = (self._trace or Path(tempfile.gettempdir())) / f"playwright-{secrets.token_hex(8)}"
+        return await Attachment.open(self._driver, page, artifacts=folder, slow_mo_ms=self._slow_mo_ms)
 
     async def _record(self, call: Callable[[PlaywrightPage], None]) -> None:
         """Write to the trace; a page that cannot be recorded is a failed session."""

@@ -1,0 +1,103 @@
+"""Playwright's driver: started where a hook needs it, and gone with its world."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from agentgym.task import Instance
+from agentgym_browser.world import BrowserWorld
+from tests.author_task import AuthorTask
+from tests.browser_page import PageTask, open_page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+BOUND_S = 20.0  # far more than anything here takes: the machine may be busy
+OWNER = """
+import signal, sys
+from agentgym.task import Instance
+from agentgym_browser import BrowserWorld
+from tests.author_task import AuthorTask
+from tests.browser_page import PageTask
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits it as ignored
+def stay(page):
+    print("ready", flush=True)
+    while True:
+        page.wait_for_timeout(100)
+with BrowserWorld() as world:
+    world.reset({0: Instance(PageTask("<p>no hook</p>"), 0)})
+    print("playwright" in sys.modules, "websockets" in sys.modules, flush=True)
+    world.reset({0: Instance(AuthorTask(stay), 0)})
+"""
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where browsers and Playwright put their folders."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    return tmp_path
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + BOUND_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def test_a_world_whose_tasks_have_no_hooks_starts_no_driver() -> None:
+    with BrowserWorld() as world:
+        open_page(world, PageTask("<p>no hook</p>"))
+        assert world._driver.pid is None
+
+
+def test_all_sessions_of_a_world_share_one_driver() -> None:
+    with BrowserWorld(num_slots=2, browsers=2) as world:
+        world.reset({slot: Instance(AuthorTask(), 0) for slot in (0, 1)})
+        drivers = [each for each in psutil.Process().children() if "run-driver" in each.cmdline()]
+        assert [each.pid for each in drivers] == [world._driver.pid]
+
+
+def test_close_leaves_no_process_folder_thread_or_descriptor(folders: Path) -> None:
+    with BrowserWorld() as world:  # whatever Python itself opens once
+        world.reset({0: Instance(AuthorTask(), 0)})
+    here = psutil.Process()
+    before = (here.num_fds(), threading.active_count(), here.children(recursive=True))
+    world = BrowserWorld()
+    for _ in range(2):
+        world.reset({0: Instance(AuthorTask(), 0)})
+    assert world._driver.pid in [child.pid for child in here.children()]
+    world.close()
+    assert (here.num_fds(), threading.active_count(), here.children(recursive=True)) == before
+    assert not list(folders.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_an_owner_that_is_ended_in_a_hook_takes_everything_with_it(folders: Path, number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as owner:
+        try:
+            assert owner.stdout is not None
+            assert owner.stdout.readline() == b"False False\n"  # nothing is imported before the first hook
+            assert owner.stdout.readline() == b"ready\n"
+            family = psutil.Process(owner.pid).children(recursive=True)
+            assert any("run-driver" in each.cmdline() for each in family)
+            os.killpg(owner.pid, number) if number == signal.SIGINT else owner.send_signal(number)
+            owner.wait(BOUND_S)
+        finally:
+            owner.kill()
+    wait_until(lambda: not any(process.is_running() for process in family) and not list(folders.iterdir()))
