@@ -102,7 +102,9 @@ class TestHooks:
         task = AuthorTask(score=name_is_ada)
         for text, value in (("Ada", 1.0), ("Eve", 0.0)):
             field = find(start(world, task), "textbox")
-            assert world.step({0: Fill(field.id, text)})[0].score is None
+            step = world.step({0: Fill(field.id, text)})[0]
+            assert isinstance(step, Step)
+            assert step.score is None
             assert score_of(world) == Score(value, "the name in the form")
 
     def test_the_score_is_asked_for_only_where_the_task_says_that_it_may_be_over(self, world: BrowserWorld) -> None:
