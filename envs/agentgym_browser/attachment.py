@@ -76,7 +76,7 @@ class Attachment:
             self._browser.contexts[0].set_default_timeout(WAIT_TIMEOUT_S * 1000)
 
         try:
-            await self._work(connect)
+            await self._work(connect, live=False)
         except BaseException as error:
             await self.close()
             if isinstance(error, Error):
@@ -84,8 +84,12 @@ class Attachment:
             raise
         return self
 
-    async def run(self, call: Callable[[PlaywrightPage], Result]) -> Result:
+    async def run(self, call: Callable[[PlaywrightPage], Result], *, live: bool) -> Result:
         """Run code in Playwright's thread, with the page as Playwright shows it.
+
+        Args:
+            call: the code.
+            live: whether the page lives meanwhile, as before a person; else it stands still, and is only looked at.
 
         Raises:
             SessionTimeoutError: it did not return in `HOOK_TIMEOUT_S`; the attachment is closed then.
@@ -94,27 +98,27 @@ class Attachment:
         """
         assert self._browser is not None
         page = self._browser.contexts[0].pages[0]
-        return await self._work(lambda _: call(page))
+        return await self._work(lambda _: call(page), live=live)
 
     async def close(self) -> None:
         """Take Playwright off the page; may be called twice."""
         await self._bridge.close()
         shutil.rmtree(self._artifacts, ignore_errors=True)
 
-    async def _work(self, call: Callable[[Playwright], Result]) -> Result:
+    async def _work(self, call: Callable[[Playwright], Result], *, live: bool) -> Result:
         job = asyncio.wrap_future(self._worker.submit(call))
-        frames = asyncio.create_task(self._draw_until(job))
+        life = asyncio.create_task(self._live_until(job) if live else asyncio.sleep(HOOK_TIMEOUT_S))
         try:
-            both: set[asyncio.Future[Any]] = {job, frames}
+            both: set[asyncio.Future[Any]] = {job, life}
             await asyncio.wait(both, timeout=HOOK_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
             if not job.done():
                 await self._take_away(job)
-                if frames.done():
-                    frames.result()  # raises what is wrong with the page
+                if life.done():
+                    life.result()  # raises what is wrong with the page
                 raise SessionTimeoutError(f"no end in {HOOK_TIMEOUT_S:g} s.")
         finally:
-            frames.cancel()
-            frames.add_done_callback(_see)
+            life.cancel()
+            life.add_done_callback(_see)
         if job.exception() is not None:
             self._check_page()
         return job.result()
@@ -135,7 +139,7 @@ class Attachment:
         if not self._worker.running:
             raise SessionCrashedError(ENDED)
 
-    async def _draw_until(self, job: asyncio.Future[Result]) -> None:
+    async def _live_until(self, job: asyncio.Future[Result]) -> None:
         """Draw frames; the loop's own condition counts, as a wait that is cancelled when it is over goes on."""
         while not job.done():
             await self._page.draw()

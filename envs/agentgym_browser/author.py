@@ -130,7 +130,7 @@ class Author:
 
         assert self._attached is not None
         try:
-            await self._attached.run(call)
+            await self._attached.run(call, live=False)
         except Error as error:
             raise SessionCrashedError(f"The page could not be recorded: {error.message}") from error
 
@@ -138,7 +138,7 @@ class Author:
         """Run a hook; raise what is described above."""
         attached = self._attached or await self._attach(page)
         try:
-            result = await attached.run(call)
+            result = await attached.run(call, live=True)
         except InfrastructureError as error:
             raise type(error)(f"Task {task.id!r}, {hook}: {error}") from error
         except AgentGymError:

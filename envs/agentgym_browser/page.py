@@ -186,7 +186,7 @@ class Page:
 
     async def _await_frame(self, **options: Any) -> dict[str, Any]:
         """Wait for a frame of a browser that draws by itself; answer as `draw` does."""
-        await self.observer("new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)))")
+        await self.observer("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
         if "screenshot" not in options:
             return {}
         picture = await self.call("Page.captureScreenshot", options["screenshot"], timeout_s=PAGE_TIMEOUT_S)
