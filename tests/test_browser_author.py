@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 
     from agentgym_browser import BrowserTask
 
+SOCKET = """(url) => new Promise((end) => {
+  const socket = new WebSocket(url);
+  socket.onopen = () => end("socket");
+  socket.onerror = () => end("no socket");
+})"""
+
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[BrowserWorld]:
@@ -247,6 +253,7 @@ class TestWall:
         def set_up(page: Page) -> None:
             for foreign in (address, "https://example.com/"):
                 failed.append(page.evaluate("(url) => fetch(url, {mode: 'no-cors'}).catch(String)", foreign))
+                failed.append(page.evaluate(SOCKET, foreign.replace("http", "ws")))
                 with pytest.raises(Error, match="ERR_BLOCKED_BY_CLIENT"):
                     page.goto(foreign)
                 page.wait_for_url("chrome-error://**")  # the error page comes after the error
@@ -254,7 +261,7 @@ class TestWall:
 
         task = AuthorTask(set_up, body=f"<a href={address}/linked>away</a>")
         link = find(start(world, task), "link")
-        assert failed == ["TypeError: Failed to fetch"] * 2
+        assert failed == ["TypeError: Failed to fetch", "no socket"] * 2
         assert act(world, Click(link.id)).url.startswith("chrome-error:")
         assert asked == []
 

@@ -74,16 +74,6 @@ def test_a_page_does_not_get_in_even_with_the_path(world: BrowserWorld) -> None:
 
     assert with_bridge(world, as_a_page) == (403, 403)
 
-    async def from_the_page(endpoint: str) -> Any:
-        page = world._sessions[0].page
-        assert page is not None
-        return await page.evaluate(
-            f"new Promise((end) => {{ const socket = new WebSocket({endpoint!r});"
-            "socket.onopen = () => end('open'); socket.onerror = () => end('refused') })"
-        )
-
-    assert with_bridge(world, from_the_page) == "refused"
-
 
 def test_one_client_gets_in_and_none_after_it(world: BrowserWorld) -> None:
     async def twice(endpoint: str) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from agentgym.errors import MissingDependencyError
 from agentgym.task import Instance
 from agentgym_browser.world import BrowserWorld
 from tests.author_task import AuthorTask
@@ -82,12 +83,21 @@ def test_close_leaves_no_process_folder_thread_or_descriptor(folders: Path) -> N
     assert not list(folders.iterdir())
 
 
+def test_a_driver_that_does_not_start_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", "/no/such/node")
+    with (
+        BrowserWorld() as world,
+        pytest.raises(MissingDependencyError, match=r"/no/such/node.*Reinstall: pip install"),
+    ):
+        world.reset({0: Instance(AuthorTask(), 0)})
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_an_owner_that_is_ended_in_a_hook_takes_everything_with_it(folders: Path, number: signal.Signals) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", OWNER],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         start_new_session=True,
     ) as owner:
         try:
@@ -97,7 +107,10 @@ def test_an_owner_that_is_ended_in_a_hook_takes_everything_with_it(folders: Path
             family = psutil.Process(owner.pid).children(recursive=True)
             assert any("run-driver" in each.cmdline() for each in family)
             os.killpg(owner.pid, number) if number == signal.SIGINT else owner.send_signal(number)
-            owner.wait(BOUND_S)
+            _, said = owner.communicate(timeout=BOUND_S)
         finally:
             owner.kill()
     wait_until(lambda: not any(process.is_running() for process in family) and not list(folders.iterdir()))
+    if number == signal.SIGINT:  # the interrupt alone: no task and no error of ours is left over
+        assert said.rstrip().endswith(b"KeyboardInterrupt"), said.decode()
+        assert said.count(b"Traceback") == 1, said.decode()

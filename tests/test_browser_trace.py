@@ -6,8 +6,11 @@ import json
 import zipfile
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 import agentgym
 from agentgym.action import Click, Done
+from agentgym.errors import WorldCrashedError
 from agentgym.task import Instance
 from agentgym_browser.world import BrowserWorld
 from tests.author_task import AuthorTask
@@ -49,6 +52,18 @@ def test_each_episode_has_a_file_of_its_own_also_where_it_was_not_finished(tmp_p
         "test-page-7.zip",
     ]
     assert all(events(file) for file in tmp_path.iterdir())
+
+
+def test_a_browser_that_ends_takes_its_trace_with_it_and_the_next_episode_has_one(tmp_path: Path) -> None:
+    with BrowserWorld(trace=tmp_path) as world:
+        task = PageTask("<p>x</p>")
+        open_page(world, task)
+        for process in psutil.Process(world.browser_pids[0]).children():
+            process.kill()
+        assert isinstance(world.step({0: Done("finished")})[0], WorldCrashedError)
+        open_page(world, task)
+        act(world, Done("finished"))
+        assert [file.name for file in tmp_path.iterdir()] == ["test-page-0.zip"]
 
 
 def test_make_takes_the_folder(tmp_path: Path) -> None:

@@ -107,6 +107,7 @@ class Attachment:
 
     async def _work(self, call: Callable[[Playwright], Result], *, live: bool) -> Result:
         job = asyncio.wrap_future(self._worker.submit(call))
+        job.add_done_callback(_see)
         life = asyncio.create_task(self._live_until(job) if live else asyncio.sleep(HOOK_TIMEOUT_S))
         try:
             both: set[asyncio.Future[Any]] = {job, life}
@@ -124,7 +125,6 @@ class Attachment:
         return job.result()
 
     async def _take_away(self, job: asyncio.Future[Result]) -> None:
-        job.add_done_callback(_see)
         await self.close()
         await asyncio.wait({job}, timeout=ABANDON_S)
         if not job.done():

@@ -138,7 +138,7 @@ class Author:
         """Run a hook; raise what is described above."""
         attached = self._attached or await self._attach(page)
         try:
-            result = await attached.run(call, live=True)
+            return await attached.run(call, live=True)
         except InfrastructureError as error:
             raise type(error)(f"Task {task.id!r}, {hook}: {error}") from error
         except AgentGymError:
@@ -148,8 +148,8 @@ class Author:
         finally:
             if attached is not self._attached:
                 await attached.close()
-        await page.restore()
-        return result
+            with contextlib.suppress(InfrastructureError):  # whoever uses the page next will know
+                await page.restore()
 
 
 def _described(error: Exception, where: str, *, reading: bool) -> AgentGymError:

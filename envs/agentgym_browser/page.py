@@ -112,6 +112,7 @@ class Page:
         viewport, self._viewport = self._viewport, None
         if viewport is not None:
             await self.resize(viewport)
+            await self.draw()  # a size is taken with a frame
 
     async def navigate(self, url: str, *, before: str = "") -> None:
         """Open a URL and wait until it has loaded.

@@ -171,5 +171,9 @@ class BrowserWorld(World):
 
     async def _stop_browsers(self) -> None:
         await asyncio.gather(*(session.finish() for session in self._sessions.values()))
+        unfinished = asyncio.all_tasks() - {asyncio.current_task()}  # after Ctrl-C in the middle of a hook
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
         for browser in self._browsers:
             await browser.stop()
