@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from typing import TYPE_CHECKING
 
 import psutil
@@ -15,6 +16,7 @@ import pytest
 
 from agentgym.errors import MissingDependencyError
 from agentgym.task import Instance
+from agentgym_browser import driver as driver_module
 from agentgym_browser.world import BrowserWorld
 from tests.author_task import AuthorTask
 from tests.browser_page import PageTask, open_page
@@ -81,6 +83,31 @@ def test_close_leaves_no_process_folder_thread_or_descriptor(folders: Path) -> N
     world.close()
     assert (here.num_fds(), threading.active_count(), here.children(recursive=True)) == before
     assert not list(folders.iterdir())
+
+
+def test_a_forked_process_that_lets_go_does_not_keep_the_driver() -> None:
+    with BrowserWorld() as world:
+        world.reset({0: Instance(AuthorTask(), 0)})
+        driver = world._driver.pid
+        assert driver is not None
+        end, keep = os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of threads, which the child has not
+            child = os.fork()
+        if child == 0:
+            os.close(keep)
+            world._driver.let_go()
+            os.read(end, 1)
+            os._exit(0)
+        try:
+            started = time.monotonic()
+            world._driver.close()
+            assert time.monotonic() - started < driver_module.STOP_TIMEOUT_S  # it ended by itself, and was not killed
+            assert not psutil.pid_exists(driver)
+        finally:
+            os.close(keep)
+            os.close(end)
+            os.waitpid(child, 0)
 
 
 def test_a_driver_that_does_not_start_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

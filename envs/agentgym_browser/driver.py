@@ -16,7 +16,7 @@ import os
 import signal
 import threading
 from concurrent.futures import Future, InvalidStateError
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from agentgym.errors import MissingDependencyError, SessionCrashedError
 from agentgym_browser.devtools import within
@@ -59,6 +59,15 @@ class Driver:
         await within(asyncio.shield(ready), START_TIMEOUT_S, "starting Playwright")
         return worker
 
+    def let_go(self) -> None:
+        """Forget the Node process in a process that was forked from its owner, and does not own it.
+
+        It takes the end of this pipe for the end of the owner, so a copy here would keep it running.
+        """
+        if self._worker is not None and self._worker.pipe is not None:
+            self._worker.pipe.close()
+        self._worker = None
+
     def close(self) -> None:
         """End the Node process and the thread; may be called twice."""
         if self._worker is not None and not self._worker.stop(STOP_TIMEOUT_S):
@@ -72,6 +81,7 @@ class Worker:
     def __init__(self) -> None:
         self.ready: Future[None] = Future()
         self.pid = 0
+        self.pipe: IO[bytes] | None = None  # the Node process's standard input
         self._given_up = False
         self._closed: asyncio.Future[None] | None = None  # Playwright's own: the Node process has ended
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -174,6 +184,9 @@ class Worker:
         client = manager._client
         assert client is not None
         self.pid = client._transport._proc.pid
+        stdin = client._transport._proc.stdin
+        assert stdin is not None
+        self.pipe = stdin.get_extra_info("pipe")
         client._transport.on_error_future.add_done_callback(_see)
         self._closed = client._close_promise
 
