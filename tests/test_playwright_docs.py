@@ -19,7 +19,7 @@ def test_the_example_of_a_task_is_played(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", EXAMPLE], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert (done.stdout, done.stderr) == ("1.0 the title is Groceries\n", "")
+    assert (done.returncode, done.stdout) == (0, "1.0 the title is Groceries\n"), done.stderr
 
 
 def test_what_it_says_holds() -> None:
