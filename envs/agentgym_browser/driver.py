@@ -175,6 +175,8 @@ class Worker:
         try:
             self._playwright = manager.start()
         except Error as error:
+            if manager._client is not None:
+                _see(manager._client._transport.on_error_future)
             raise MissingDependencyError(
                 f"Playwright's driver does not start: {error}. Reinstall: {INSTALL}"
             ) from error
@@ -211,5 +213,5 @@ def _settle(future: Future[Any], *, result: Any = None, error: Exception | None 
 
 def _see(future: asyncio.Future[Any]) -> None:
     """Take note of an error that calls report already, so that asyncio does not report it too."""
-    if not future.cancelled():
+    if future.done() and not future.cancelled():
         future.exception()
