@@ -1,7 +1,7 @@
 """One page in a browser context of its own: navigation, scripts, events.
 
-Isolated: cookies, storage, cache, windows, downloads (none). Not isolated: the browser process; a page that crashes its
-renderer fails alone, one that crashes the browser fails all.
+Isolated: cookies, storage, cache, windows, clipboard, downloads (none). Not isolated: the browser process; a page that
+crashes its renderer fails alone, one that crashes the browser fails all.
 """
 
 from __future__ import annotations
