@@ -265,6 +265,18 @@ class TestNothingIsLeft:
         assert (here.num_fds(), threading.active_count(), here.children(recursive=True)) == before
         assert not list(folders.iterdir())
 
+    def test_a_killed_keeper_takes_its_browser_along_and_the_next_reset_works(self, folders: Path) -> None:
+        with BrowserWorld() as world:
+            open_page(world, CALM)
+            (keeper,) = [psutil.Process(pid) for pid in world.browser_pids]
+            family = keeper.children(recursive=True)
+            keeper.kill()
+            wait_until(lambda: not any(process.is_running() for process in family))
+            assert isinstance(world.step({0: Wait(ms=0)})[0], WorldCrashedError)
+            open_page(world, CALM)
+            assert len(list(folders.iterdir())) == 1
+        assert not list(folders.iterdir())
+
     def test_a_closed_world_can_be_used_again(self) -> None:
         world = BrowserWorld()
         for _ in range(2):

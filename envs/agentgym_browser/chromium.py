@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,6 +92,8 @@ class Chromium:
     keeper: subprocess.Popen[bytes]
     read_fd: int
     write_fd: int
+    folders: Path
+    """Where the keeper has made the browser's folder."""
 
     def stop(self, *, timeout_s: float = 10.0) -> None:
         """End the browser and wait until its processes and its folder are gone."""
@@ -101,6 +104,10 @@ class Chromium:
         except subprocess.TimeoutExpired:
             self.keeper.kill()  # the browser follows by its parent-death signal
             self.keeper.wait()
+        if self.keeper.returncode >= 0:
+            return
+        for folder in self.folders.glob(f"agentgym-browser-{self.keeper.pid}-*"):  # its keeper was killed
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def find_chromium() -> Path:
@@ -197,4 +204,6 @@ def start_chromium(path: Path, *, visible: bool = False) -> Chromium:
     finally:
         os.close(to_browser_read)
         os.close(from_browser_write)
-    return Chromium(keeper, from_browser_read, to_browser_write)
+    return Chromium(
+        keeper, from_browser_read, to_browser_write, Path(os.environ.get("TMPDIR") or tempfile.gettempdir())
+    )

@@ -2,8 +2,9 @@
 
 Run as ``python -I -S keeper.py PARENT_PID COMMAND…`` with the DevTools pipe on descriptors 3 and 4. It makes the
 browser's data folder, starts the browser in a session of its own, and when the owner closes the keeper's standard
-input, or dies in whatever way, kills the browser's process group, reaps it and removes the folder. It imports only
-what is needed: it starts in about 20 ms and holds about 10 MB.
+input, or dies in whatever way, kills the browser's process group, reaps it and removes the folder. Where the keeper
+itself is killed, its browser follows, and the owner removes the folder, which has the keeper's process id in its name.
+It imports only what is needed: it starts in about 20 ms and holds about 10 MB.
 """
 
 import ctypes
@@ -30,7 +31,7 @@ def main(owner_pid: int, command: list[str]) -> None:
         signal.SIGHUP,
     ):  # Ctrl-C reaches the group: the owner decides
         signal.signal(number, signal.SIG_IGN)
-    folder = tempfile.mkdtemp(prefix="agentgym-browser-")
+    folder = tempfile.mkdtemp(prefix=f"agentgym-browser-{os.getpid()}-")
     try:
         browser = subprocess.Popen(  # noqa: S603 (the command is the owner's own)
             [*command, f"--user-data-dir={folder}"],

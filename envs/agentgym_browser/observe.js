@@ -172,11 +172,8 @@
     return [0, role, name, valueOf(node, role), statesOf(node), [edge(box.left), edge(box.top), edge(box.width), edge(box.height)],
       each.far ? null : pointAt(node, box)];
   };
-  const isAt = (node, x, y) => {
-    const top = node.getRootNode().elementFromPoint(x, y);
-    return top && (node.contains(top) || node.labels && [...node.labels].some((label) => label.contains(top))
-      || getComputedStyle(node).pointerEvents === "none" && top.contains(node));
-  };
+  const isAt = (node, x, y) => hitsItself(node, x, y)
+    || getComputedStyle(node).pointerEvents === "none" && Boolean(topAt(node, x, y)) && topAt(node, x, y).contains(node);
   // The ids of what can be acted on and is in view with its middle or one of two other points: what a picture can mark.
   const markable = (chosen, sight) => chosen.filter((each) => {
     if (READ.has(each.role) && each.role !== "img" || sight.place(each).side !== "here") return false;
@@ -212,8 +209,7 @@
     && hitsItself(node, ...middle(box));
   // Where to point at an element as it is, without looking for it; null where that takes more, as locate() does.
   const pointAt = (node, box) => {
-    const pieces = node.getClientRects();
-    return pieces.length === 1 && inSight(node, box) ? middle(box) : null;
+    return inSight(node, box) && node.getClientRects().length === 1 ? middle(box) : null;
   };
   // The point of an element that a user would hit: the middle of its first visible piece, after scrolling to it.
   const locate = (id) => {

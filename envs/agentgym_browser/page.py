@@ -4,8 +4,8 @@ Time in a page is virtual: it stands still unless `pass_time` lets it pass, and 
 the same actions lead to the same page, however busy the machine is, and waiting costs nothing. It stands still, too,
 while the page's own requests are answered. Workers have real time.
 
-Isolated: cookies, storage, cache, windows, downloads (none). Not isolated: the browser process; a page that crashes its
-renderer fails alone, one that crashes the browser fails all.
+Isolated: cookies, storage, cache, windows, clipboard, downloads (none). Not isolated: the browser process; a page that
+crashes its renderer fails alone, one that crashes the browser fails all.
 """
 
 from __future__ import annotations
