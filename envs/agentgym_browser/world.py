@@ -4,8 +4,8 @@ One browser uses about one core, so there is one for each, with several sessions
 storage, cache, scripts, permissions, clipboard; no network beyond the task's own origins. Not isolated: the browser
 process, CPU and memory, which a page's renderer can take in part only (see `limits`). An event loop on a thread of its
 own speaks to the browsers, so that the world works inside notebooks and beside other loops, and answers pages while the
-caller thinks. Leaves no process behind, also when the owner is killed (see `keeper`). A process that was forked from the
-owner has no session: it opens its own browsers when it resets.
+caller thinks. Leaves no process behind, also when the owner is killed (see `keeper`). A process that was forked from
+the owner has no session: it opens its own browsers when it resets.
 """
 
 from __future__ import annotations

@@ -22,7 +22,9 @@ import miniwob
 import numpy as np
 from PIL import Image
 
-import agentgym_browser
+from agentgym.look import PLAIN
+from agentgym_browser.observed import script
+from agentgym_browser.page import OBSERVER
 
 if TYPE_CHECKING:
     import argparse
@@ -35,7 +37,6 @@ FLAGS = (
     "--run-all-compositor-stages-before-draw", "--no-sandbox", "--disable-threaded-animation",
     "--disable-checker-imaging", "--disable-features=DeferRendererTasksAfterInput,RasterInducingScroll",
 )  # fmt: skip
-OBSERVER = Path(agentgym_browser.__file__).with_name("observe.js").read_text()
 PACE_MS = 510
 START = """(() => {{ core.EPISODE_MAX_TIME = 2147483647; if (!core.cover_div) core.startEpisode(); core.endEpisode(0);
   Math.seedrandom({seed}); core.startEpisodeReal(); }})()"""
@@ -43,7 +44,7 @@ READY = "new Promise((done) => document.readyState === 'complete' ? done() : add
 STATE = "[WOB_DONE_GLOBAL, WOB_RAW_REWARD_GLOBAL]"
 CONTROLS = frozenset({"button", "textbox", "checkbox"})
 INSTRUCTION = "core.getUtterance()"
-OBSERVE = "agentgym.observe('#reward-display, #sync-task-cover, #click-canvas, #query')"
+OBSERVE = script("#reward-display, #sync-task-cover, #click-canvas, #query", PLAIN, first=1)
 
 
 class Browser:
