@@ -89,9 +89,7 @@ FRESH_PAGE = frozenset({
     "scroll-text-2", "search-engine", "social-media", "social-media-all", "social-media-some", "use-colorwheel",
     "use-colorwheel-2",
 })  # fmt: skip
-# What these show moves by itself, which is the task: a first observation depends on the moment at which it is taken.
-NONDETERMINISTIC = frozenset({"stock-market"})
-DRAWN = frozenset({"chase-circle", "moving-items", "drag-cube"})  # these move with frames
+DRAWN = frozenset({"drag-cube"})  # moves with frames
 MAX_STEPS = 15
 HIDDEN = "#reward-display, #sync-task-cover, #click-canvas, #query"
 
@@ -130,7 +128,6 @@ class MiniWobTask(BrowserTask):
         self.id = f"miniwob/{name}"
         self.reusable = name not in FRESH_PAGE
         self.still = name not in DRAWN
-        self.deterministic = name not in NONDETERMINISTIC
 
     @property
     def description(self) -> str:  # type: ignore[override]  # read from the package's own documentation, on demand

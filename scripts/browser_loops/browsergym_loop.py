@@ -1,4 +1,4 @@
-"""BrowserGym through its Gymnasium API: one environment, a click on a random element it marked, a reset at the end."""
+"""BrowserGym through its Gymnasium API: one environment, a click on a random control, a reset at the end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import browsergym.miniwob  # noqa: F401 (registers its environments)
 import gymnasium
 import measure
 import miniwob
@@ -31,7 +32,7 @@ class BrowserGym:
         self._reset()
 
     def step(self) -> None:
-        """Click on a random element that the observation calls clickable."""
+        """Click on a random control: what the observation calls clickable."""
         properties = self._observation["extra_element_properties"]
         clickable = [bid for bid, each in properties.items() if each["clickable"] and each["visibility"] > 0.5]
         action = f"click({self._rng.choice(clickable)!r})" if clickable else "noop()"
