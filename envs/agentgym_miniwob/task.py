@@ -89,7 +89,7 @@ FRESH_PAGE = frozenset({
     "scroll-text-2", "search-engine", "social-media", "social-media-all", "social-media-some", "use-colorwheel",
     "use-colorwheel-2",
 })  # fmt: skip
-DRAWN = frozenset({"drag-cube"})  # moves with frames
+DRAWN = frozenset({"drag-cube", "text-editor"})  # one moves with frames, one follows the selection with them
 MAX_STEPS = 15
 HIDDEN = "#reward-display, #sync-task-cover, #click-canvas, #query"
 
