@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from agentgym_browser.devtools import Connection
 
 
+PAGE_EPISODES = 200  # then a page is replaced: its renderer's memory creeps up, and a new one costs a tenth of a second
+
+
 class Session:
     """Plays episodes on one page."""
 
@@ -36,6 +39,7 @@ class Session:
         self._screenshot = screenshot
         self._page: Page | None = None
         self._loaded: BrowserTask | None = None  # the task whose page is open and may be started again
+        self._played = 0  # episodes that the open page has had
         self._clean = False  # whether all that the open page's browser context has seen stores nothing
         self._task: BrowserTask | None = None  # the task of the running episode
         self._setup = Setup()
@@ -130,6 +134,8 @@ class Session:
         if page is None or page.crashed or not await self._may_reuse(page, task):
             await self.discard()
             page = self._page = await Page.open(self._connection)
+            self._played = 0
+        self._played += 1
         self._clean = task.stores_nothing
         page.clipboard.clear()
         await take_pointer_away(page)
@@ -138,6 +144,8 @@ class Session:
 
     async def _may_reuse(self, page: Page, task: BrowserTask) -> bool:
         """Whether the next episode may have an open page."""
+        if self._played >= PAGE_EPISODES:
+            return False
         if self._loaded is task:
             return True
         if not (self._clean and task.stores_nothing) or await leaves_traces(page):
