@@ -27,7 +27,7 @@ from agentgym.observation import Observation
 from agentgym.task import Instance
 from agentgym.world import Step
 from agentgym_browser import browser as browser_module
-from agentgym_browser import chromium, inputs
+from agentgym_browser import chromium, inputs, session
 from agentgym_browser.limits import alive
 from agentgym_browser.world import BrowserWorld
 from tests.browser_page import PageTask, act, open_page
@@ -253,6 +253,17 @@ class TestSandbox:
 
 
 class TestNothingIsLeft:
+    def test_a_page_is_replaced_after_many_episodes_with_its_renderer(
+        self, world: BrowserWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(session, "PAGE_EPISODES", 3)
+        task = PageTask("<p>x</p>", reusable=True)
+        renderers = []
+        for _ in range(4):
+            open_page(world, task)
+            renderers.append(set(processes(world, "renderer")))
+        assert renderers[0] == renderers[1] == renderers[2] != renderers[3]
+
     def test_close_leaves_no_process_folder_thread_or_descriptor(self, folders: Path) -> None:
         with BrowserWorld() as world:  # whatever Python itself opens once
             open_page(world, CALM)

@@ -59,7 +59,6 @@ HANGING = {
     "loop in an animation frame": "requestAnimationFrame(() => { for (;;) {} })",
     "loop of requests to itself": """for (;;) {
         const request = new XMLHttpRequest(); request.open("GET", "/", false); request.send(); }""",
-    "loop of history": "for (let n = 0; ; n++) history.pushState(n, '', '#' + n)",
     "loop of breakpoints": "for (;;) debugger",
 }
 BUSY = {
@@ -71,6 +70,7 @@ BUSY = {
     "refusal to be left": """addEventListener("beforeunload", (event) => event.preventDefault());
         setInterval(() => { location = "/" + Math.random() })""",
     "windows": "setInterval(() => window.open('/'))",
+    "history": "for (let n = 0; ; n++) history.pushState(n, '', '#' + n)",
     "history by a timer": "let n = 0; setInterval(() => { history.pushState(n, '', '#' + n++) })",
     "navigation without end": "location = '/away'",
     "redirects without end": "location = '/redirect'",

@@ -65,7 +65,6 @@ FLAGS = (
     "DeferRendererTasksAfterInput,RasterInducingScroll",
     "--disable-gpu",
     "--disable-hang-monitor",
-    "--disable-ipc-flooding-protection",
     "--disable-popup-blocking",
     "--disable-renderer-backgrounding",
     "--disable-sync",

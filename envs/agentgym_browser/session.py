@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 
 REAL_WAIT_S = 0.02  # that a wait takes at most: for what has real time, such as workers and storage
+PAGE_EPISODES = 200  # then a page is replaced: its renderer's memory creeps up, and a new one costs a tenth of a second
 
 
 class _Seen(NamedTuple):
@@ -56,6 +57,7 @@ class Session:
         self._slow_mo_s = slow_mo_ms / 1000
         self._page: Page | None = None
         self._loaded: BrowserTask | None = None  # the task whose page is open and may be started again
+        self._played = 0  # episodes that the open page has had
         self._clean = False  # whether all that the open page's browser context has seen stores nothing
         self._task: BrowserTask | None = None  # the task of the running episode
         self._setup = Setup()
@@ -163,6 +165,8 @@ class Session:
         if page is None or page.crashed or not await self._may_reuse(page, task):
             await self.discard()
             page = self._page = await Page.open(self._connection)
+            self._played = 0
+        self._played += 1
         self._clean = task.stores_nothing
         page.clipboard.clear()
         await take_pointer_away(page)
@@ -171,6 +175,8 @@ class Session:
 
     async def _may_reuse(self, page: Page, task: BrowserTask) -> bool:
         """Whether the next episode may have an open page."""
+        if self._played >= PAGE_EPISODES:
+            return False
         if self._loaded is task:
             return True
         if not (self._clean and task.stores_nothing) or await leaves_traces(page):
