@@ -6,24 +6,17 @@ import contextlib
 import socket
 import threading
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from agentgym import registry
 from agentgym.action import Click, Wait
-from agentgym_browser import Site
-from agentgym_browser.network import ORIGIN
-from tests.browser_page import PageTask, act, open_page
+from tests.browser_page import PageTask, act, found_on, open_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from agentgym.world import World
-
-SECRET = b"outside of the site"
 
 
 @pytest.fixture(scope="module")
@@ -56,25 +49,18 @@ LOOK_FOR_TRACES = """<script>
 </script>"""
 
 
-def found_on(world: World, body: str, *, slot: int = 0) -> object:
-    """Open a page and return what its script has found once it has."""
-    task = PageTask(body, state="found")
-    open_page(world, task, slot=slot)
-    task.state = "not yet"
-    for _ in range(200):
-        if task.state != "not yet":
-            break
-        act(world, Wait(ms=20), slot=slot)
-    return task.state
-
-
 class TestSessions:
     def test_nothing_that_a_page_stores_is_there_in_another_slot_or_in_the_next_episode(self, world: World) -> None:
-        clean = found_on(world, LOOK_FOR_TRACES, slot=0)
+        clean = found_on(world, PageTask(LOOK_FOR_TRACES, state="found"), slot=0)
         assert clean == ["", None, None, "", 2, 0, 0, 0, 0]
-        assert found_on(world, LEAVE_TRACES, slot=0) == ["fulfilled", "fulfilled", "rejected", "fulfilled"]
-        assert found_on(world, LOOK_FOR_TRACES, slot=1) == clean
-        assert found_on(world, LOOK_FOR_TRACES, slot=0) == clean
+        assert found_on(world, PageTask(LEAVE_TRACES, state="found"), slot=0) == [
+            "fulfilled",
+            "fulfilled",
+            "rejected",
+            "fulfilled",
+        ]
+        assert found_on(world, PageTask(LOOK_FOR_TRACES, state="found"), slot=1) == clean
+        assert found_on(world, PageTask(LOOK_FOR_TRACES, state="found"), slot=0) == clean
 
     def test_pages_of_different_slots_cannot_speak_to_each_other(self, world: World) -> None:
         listener = PageTask(
@@ -207,7 +193,10 @@ class TestNetworkWall:
     def test_no_way_out_of_a_page_reaches_a_server_on_this_machine(
         self, world: World, listener: Listener, host: str
     ) -> None:
-        assert found_on(world, WAYS_OUT.replace("HOST", f"{host}:{listener.port}")) == ["failed"] * 8
+        assert (
+            found_on(world, PageTask(WAYS_OUT.replace("HOST", f"{host}:{listener.port}"), state="found"))
+            == ["failed"] * 8
+        )
         assert listener.visits == []
 
     def test_the_listener_notes_who_comes(self, listener: Listener) -> None:
@@ -226,96 +215,4 @@ class TestNetworkWall:
             let found = "not yet";
             fetch("file:///etc/passwd").then(() => { found = "reached" }, () => { found = "failed" });
         </script>"""
-        assert found_on(world, body) == "failed"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    folder = tmp_path_factory.mktemp("machine")
-    (folder / "secret").write_bytes(SECRET)
-    (folder / "site-secret").write_bytes(SECRET)
-    root = folder / "site"
-    (root / "sub").mkdir(parents=True)
-    (root / "index.html").write_text("<p>inside</p>")
-    (root / "sub" / "a b.css").write_text("inside")
-    (root / "link").symlink_to(folder / "secret")
-    (root / "folder-link").symlink_to(folder)
-    return Site(root=root)
-
-
-PARTS = [
-    "..",
-    ".",
-    "",
-    "secret",
-    "site-secret",
-    "index.html",
-    "sub",
-    "link",
-    "folder-link",
-    "etc",
-    "passwd",
-    "\\",
-    "%2e%2e",
-    "\0",
-    "x" * 300,
-]
-HIDING = [
-    str,
-    lambda part: quote(part, safe=""),
-    lambda part: part.replace(".", "%2e").replace("/", "%2f"),
-    lambda part: quote(quote(part)),
-]
-
-
-class TestSite:
-    def test_files_are_served_by_their_path(self, site: Site) -> None:
-        assert site.read(f"{ORIGIN}/index.html?query#part") == (b"<p>inside</p>", "text/html; charset=utf-8")
-        assert site.read(f"{ORIGIN}/sub/a%20b.css") == (b"inside", "text/css; charset=utf-8")
-
-    @pytest.mark.parametrize(
-        "path",
-        [
-            "../secret",
-            "%2e%2e/secret",
-            "%2e%2e%2fsecret",
-            "sub/../../secret",
-            "..%5csecret",
-            "link",
-            "folder-link/secret",
-            "../site-secret",
-            "/etc/passwd",
-            "//etc/passwd",
-            ".",
-            "sub",
-            "a%00b",
-            "%ff",
-            "x" * 5000,
-        ],
-    )
-    def test_what_lies_outside_or_is_no_file_is_refused(self, site: Site, path: str) -> None:
-        assert site.read(f"{ORIGIN}/{path}") is None
-
-    @given(st.lists(st.tuples(st.sampled_from(PARTS), st.sampled_from(HIDING)), max_size=6))
-    def test_no_path_leads_out(self, site: Site, parts: list[tuple[str, Callable[[str], str]]]) -> None:
-        found = site.read(f"{ORIGIN}/" + "/".join(hide(part) for part, hide in parts))
-        assert found is None or found[0] != SECRET
-
-    @given(st.text())
-    def test_any_text_is_read_or_refused(self, site: Site, text: str) -> None:
-        for url in (text, f"{ORIGIN}/{text}", f"https://[{text}"):
-            found = site.read(url)
-            assert found is None or found[0] != SECRET
-
-    @pytest.mark.parametrize(
-        "origin",
-        [
-            "http://task.invalid",
-            "https://task.invalid:444",
-            "https://task.invalid.evil",
-            "https://u@task.invalid",
-            "file://",
-        ],
-    )
-    def test_other_origins_are_refused(self, site: Site, origin: str) -> None:
-        assert site.read(f"{origin}/index.html") is None
+        assert found_on(world, PageTask(body, state="found")) == "failed"

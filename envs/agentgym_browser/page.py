@@ -17,7 +17,7 @@ from PIL import Image
 
 from agentgym.errors import InfrastructureError, SessionCrashedError, SessionTimeoutError
 from agentgym_browser.devtools import within
-from agentgym_browser.network import Site
+from agentgym_browser.network import Site, refusal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +28,7 @@ OBSERVER_WORLD = "agentgym"
 OBSERVER = Path(__file__).with_name("observe.js").read_text()
 PAGE_TIMEOUT_S = 5.0  # a page that does not answer for so long is given up
 LOAD_TIMEOUT_S = 20.0
+MAX_URL = 200  # characters of one in an error
 
 _GONE = ("context", "navigated", "destroyed", "frame")  # parts of DevTools' messages when a page was replaced
 
@@ -46,6 +47,7 @@ class Page:
         self._viewport: tuple[int, int] | None = None
         self.site = Site()
         self.crashed = False
+        self.refused = ""  # why the newest navigation did not take place; empty where it did
         self.pointed = False  # whether the mouse pointer has been moved onto it
 
     @classmethod
@@ -110,7 +112,7 @@ class Page:
         self._loaded.clear()
         answer = await self.call("Page.navigate", {"url": url}, timeout_s=LOAD_TIMEOUT_S)
         if "errorText" in answer:
-            raise SessionCrashedError(f"{url} did not load: {answer['errorText']}.")
+            raise SessionCrashedError(f"{url} did not load: {self.refused or answer['errorText']}")
         await within(asyncio.ensure_future(self._loaded.wait()), LOAD_TIMEOUT_S, f"loading {url}")
         if script is not None:
             await self.call("Page.removeScriptToEvaluateOnNewDocument", script)
@@ -185,7 +187,7 @@ class Page:
 
     def _on_event(self, method: str, event: Event) -> None:
         if method == "Fetch.requestPaused":
-            self.send(*self.site.answer(event["requestId"], event["request"]["url"]))
+            self._answer(event["requestId"], event)
         elif method == "Runtime.executionContextCreated":
             context = event["context"]
             data = context.get("auxData", {})
@@ -204,6 +206,22 @@ class Page:
         elif method == "Inspector.targetCrashed":
             self.crashed = True
             self._connection.give_up(self._session_id)
+
+    def _answer(self, request_id: str, event: Event) -> None:
+        """Answer a request; a document that cannot be had does not take the place of the one that is there."""
+        url = event["request"]["url"]
+        leaves = event.get("resourceType") == "Document" and event.get("frameId") == self._target_id
+        if not leaves or self.site.read(url) is not None:
+            self.send(*self.site.fulfil(request_id, url))
+            return
+        why = "there is no such page" if self.site.owns(url) else "it is outside of what this task may reach"
+        self.refused = f"{url[:MAX_URL]} was not opened: {why}."
+        self.send(*refusal(request_id, reason="Aborted"))
+
+    def take_refusal(self) -> str:
+        """Return, once, why the newest navigation did not take place; empty where it did."""
+        refused, self.refused = self.refused, ""
+        return refused
 
     def _set_observer(self, context: int | None) -> None:
         if self._observer.done():

@@ -97,6 +97,7 @@ class Session:
         try:
             error = await perform(page, action)
             await page.settle()
+            error = error or page.take_refusal()
             screenshot = await self._draw(page)
             state, observation = await asyncio.gather(
                 page.evaluate(task.state_script), self._observe(page, task, screenshot, error=error)

@@ -72,7 +72,7 @@ class BrowserTask(Task):
         raise TypeError(f"{type(self).__name__} does not say what is a success; give it a `score` method")
 
     def site(self, setup: Setup) -> Site:
-        """Return what the origin serves."""
+        """Return what the task's origins serve; headers, status codes and further origins are the `Site`'s."""
         return Site(html=setup.html)
 
     @property
