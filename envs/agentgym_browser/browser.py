@@ -12,9 +12,14 @@ from agentgym_browser.devtools import Connection
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agentgym_browser.devtools import Event
-
 START_TIMEOUT_S = 60.0  # a browser starts in a fraction of a second, on a crowded machine in several
+# A page, popups too, waits until its window has put wall and observer in place.
+EACH_PAGE = {
+    "autoAttach": True,
+    "waitForDebuggerOnStart": True,
+    "flatten": True,
+    "filter": [{"type": "page"}, {"exclude": True}],
+}
 
 
 class Browser:
@@ -61,9 +66,9 @@ class Browser:
         self._stop_process()
         self._process = start_chromium(self._path)
         connection = await Connection.connect(self._process.read_fd, self._process.write_fd)
-        connection.on_events("", self._on_event)
+        connection.on_events("", connection.on_target)
         try:
-            await connection.call("Target.setDiscoverTargets", {"discover": True}, timeout_s=START_TIMEOUT_S)
+            await connection.call("Target.setAutoAttach", EACH_PAGE, timeout_s=START_TIMEOUT_S)
         except (WorldCrashedError, SessionTimeoutError) as error:
             connection.close()
             self._stop_process()
@@ -75,11 +80,6 @@ class Browser:
             ) from error
         self._has_run = True
         return connection
-
-    def _on_event(self, method: str, event: Event) -> None:
-        """Close popups: a session is one page."""
-        if method == "Target.targetCreated" and event["targetInfo"].get("openerId") and self.open_connection:
-            self.open_connection.send("Target.closeTarget", {"targetId": event["targetInfo"]["targetId"]})
 
     def _stop_process(self) -> None:
         if self.open_connection is not None and not self.open_connection.closed:

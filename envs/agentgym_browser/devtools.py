@@ -44,6 +44,7 @@ class Connection(asyncio.Protocol):
         self._next_id = 1
         self._pending: dict[int, _Call] = {}
         self._handlers: dict[str, Callable[[str, Event], None]] = {}
+        self._windows: dict[str, Callable[[str, Event], None]] = {}
         self._buffer = bytearray()
         self._unsent: list[bytes] = []
         self._writer: asyncio.WriteTransport | None = None
@@ -67,6 +68,25 @@ class Connection(asyncio.Protocol):
             self._handlers.pop(session_id, None)
         else:
             self._handlers[session_id] = handler
+
+    def on_targets(self, context_id: str, handler: Callable[[str, Event], None] | None) -> None:
+        """Tell ``handler`` of the pages of a browser context, which belong to its window; None for nobody."""
+        if handler is None:
+            self._windows.pop(context_id, None)
+        else:
+            self._windows[context_id] = handler
+
+    def on_target(self, method: str, event: Event) -> None:
+        """Pass on what the browser says of its pages."""
+        if method == "Target.attachedToTarget":
+            handler = self._windows.get(event["targetInfo"].get("browserContextId", ""))
+            if handler is None:  # its window has just been closed
+                self.send("Target.closeTarget", {"targetId": event["targetInfo"]["targetId"]})
+            else:
+                handler(method, event)
+        elif method == "Target.detachedFromTarget":
+            for handler in tuple(self._windows.values()):
+                handler(method, event)
 
     def send(
         self, method: str, params: dict[str, Any] | None = None, *, session_id: str = ""

@@ -15,6 +15,7 @@ from agentgym.errors import ActionError, SessionTimeoutError
 from agentgym_browser.devtools import within
 from agentgym_browser.keyboard import chord, typing
 from agentgym_browser.page import PAGE_TIMEOUT_S
+from agentgym_browser.turn import PageStopped
 
 if TYPE_CHECKING:
     from agentgym_browser.page import Page
@@ -124,12 +125,17 @@ def _button(kind: str, point: Point, button: str, count: int) -> dict[str, Any]:
 
 
 async def _drag(page: Page, start: Point, end: Point) -> None:
-    await _mouse(page, [_move(start), _button("mousePressed", start, "left", 1)])
-    for n in range(1, DRAG_STEPS + 1):
-        way = n / DRAG_STEPS
-        point = Point(start.x + (end.x - start.x) * way, start.y + (end.y - start.y) * way)
-        await _mouse(page, [_move(point, buttons=1)])  # one by one: moves of the same frame reach a page as one
-    await _mouse(page, [_button("mouseReleased", end, "left", 1)])
+    release = _button("mouseReleased", end, "left", 1)
+    try:
+        await _mouse(page, [_move(start), _button("mousePressed", start, "left", 1)])
+        for n in range(1, DRAG_STEPS + 1):
+            way = n / DRAG_STEPS
+            point = Point(start.x + (end.x - start.x) * way, start.y + (end.y - start.y) * way)
+            await _mouse(page, [_move(point, buttons=1)])  # one by one: moves of the same frame reach a page as one
+        await _mouse(page, [release])
+    except (asyncio.CancelledError, PageStopped):  # a dialog has opened on the way: the hand leaves the button
+        page.tell("Input.dispatchMouseEvent", release)
+        raise
 
 
 async def _click(page: Page, point: Point, action: Click) -> None:

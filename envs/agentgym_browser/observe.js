@@ -1,5 +1,6 @@
 // The observation script. Runs in an isolated world of every page: page scripts can neither see nor change it.
-// observe(hidden) lists what can be acted on or read, in document order; locate(id) finds where to point at it.
+// observe(hidden, first) lists what can be acted on or read, in document order, with new ids from `first` on (others give
+// ids, too); locate(id) finds where to point at it.
 "use strict";
 (() => {
   const MAX_ELEMENTS = 2000, MAX_NAME = 500, MAX_OPTIONS = 60;
@@ -123,7 +124,8 @@
     return states;
   };
 
-  const observe = (hidden) => {
+  const observe = (hidden, first) => {
+    next = Math.max(next, first);
     const found = [], excluded = hidden ? new Set(document.querySelectorAll(hidden)) : new Set();
     const emit = (node, role, name) => {
       if (found.length >= MAX_ELEMENTS) return;
@@ -158,7 +160,7 @@
       for (const child of tree.children) walk(child, pointer, named);
     };
     if (document.body) walk(document.body, false, false);
-    return { elements: found, url: location.href, title: clean(document.title) };
+    return { elements: found, next, url: location.href, title: clean(document.title) };
   };
 
   // The point of an element that a user would hit: the middle of its first visible piece, after scrolling to it.

@@ -1,7 +1,7 @@
-"""One page in a browser context of its own: navigation, scripts, events.
+"""One page: navigation, scripts, frames of the screen, events.
 
-Isolated: cookies, storage, cache, windows, downloads (none). Not isolated: the browser process; a page that crashes its
-renderer fails alone, one that crashes the browser fails all.
+A page is a tab of a `window.Window`, which owns its browser context. A page that crashes its renderer fails its window
+alone, one that crashes the browser fails all.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ import numpy as np
 from PIL import Image
 
 from agentgym.errors import InfrastructureError, SessionCrashedError, SessionTimeoutError
-from agentgym_browser.devtools import within
+from agentgym_browser.devtools import CALL_TIMEOUT_S, within
 from agentgym_browser.network import Site, refusal
+from agentgym_browser.turn import PageStopped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agentgym_browser.devtools import Connection, Event
+    from agentgym_browser.window import Window
 
 OBSERVER_WORLD = "agentgym"
 OBSERVER = Path(__file__).with_name("observe.js").read_text()
@@ -34,52 +36,65 @@ _GONE = ("context", "navigated", "destroyed", "frame")  # parts of DevTools' mes
 
 
 class Page:
-    """A page; make it with `open`."""
+    """A page that waits for its debugger: it gets wall and observer first, and then goes on.
 
-    def __init__(self, connection: Connection) -> None:
+    Args:
+        connection: to its browser.
+        session_id: of DevTools.
+        target_id: of DevTools; also the id of its main frame.
+        window: whose tab it is; hears of what a window shows, such as dialogs.
+    """
+
+    def __init__(self, connection: Connection, *, session_id: str, target_id: str, window: Window) -> None:
         self._connection = connection
-        self._context_id = ""
-        self._target_id = ""
-        self._session_id = ""
+        self._session_id = session_id
+        self._target_id = target_id
+        self._window = window
         self._observer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._loaded = asyncio.Event()
-        self._idle = asyncio.Event()
+        self._idle = asyncio.Event()  # whether neither the page nor a frame of it is loading
+        self._loading = {target_id}
         self._viewport: tuple[int, int] | None = None
         self.site = Site()
         self.crashed = False
         self.refused = ""  # why the newest navigation did not take place; empty where it did
         self.pointed = False  # whether the mouse pointer has been moved onto it
-
-    @classmethod
-    async def open(cls, connection: Connection) -> Page:
-        """Open a page in a new browser context."""
-        self = cls(connection)
-        context = await connection.call("Target.createBrowserContext", {"disposeOnDetach": True})
-        self._context_id = context["browserContextId"]
-        target = await connection.call(
-            "Target.createTarget",
-            {"url": "about:blank", "browserContextId": self._context_id, "enableBeginFrameControl": True},
-        )
-        self._target_id = target["targetId"]
-        attached = await connection.call("Target.attachToTarget", {"targetId": self._target_id, "flatten": True})
-        self._session_id = attached["sessionId"]
-        connection.on_events(self._session_id, self._on_event)
+        self.drawing = False  # whether a frame is asked for and not there yet
+        self.url = self.title = ""  # when it was last looked at
+        self._closed = asyncio.Event()
+        connection.on_events(session_id, self._on_event)
         observer = {"source": OBSERVER, "worldName": OBSERVER_WORLD, "runImmediately": True}
-        await asyncio.gather(
-            self.call("Inspector.enable"),
-            self.call("Page.enable"),
-            self.call("Runtime.enable"),
-            self.call("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}),
-            self.call("Page.addScriptToEvaluateOnNewDocument", observer),
-            self.call("Emulation.setFocusEmulationEnabled", {"enabled": True}),
-            self.call("Page.setDownloadBehavior", {"behavior": "deny"}),
+        self._ready = asyncio.gather(
+            self.tell("Inspector.enable"),
+            self.tell("Page.enable"),
+            self.tell("Runtime.enable"),
+            self.tell("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}),
+            self.tell("Page.addScriptToEvaluateOnNewDocument", observer),
+            self.tell("Emulation.setFocusEmulationEnabled", {"enabled": True}),
+            self.tell("Page.setDownloadBehavior", {"behavior": "deny"}),
+            self.tell("Runtime.runIfWaitingForDebugger"),
+            return_exceptions=True,  # a popup may be closed again at once
         )
-        return self
 
     @property
-    def owner(self) -> str:
-        """The DevTools target id, by which popups name their opener."""
+    def session_id(self) -> str:
+        """The DevTools session of this page."""
+        return self._session_id
+
+    @property
+    def target_id(self) -> str:
+        """The DevTools target of this page, which is also the id of its main frame."""
         return self._target_id
+
+    async def ready(self) -> None:
+        """Wait until the page can be used.
+
+        Raises:
+            SessionCrashedError: it cannot.
+        """
+        for answer in await within(asyncio.shield(self._ready), CALL_TIMEOUT_S, "opening a page"):
+            if isinstance(answer, BaseException):
+                raise answer
 
     async def call(self, method: str, params: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
         """Send a command to this page and wait for its result; errors as in `Connection.call`."""
@@ -89,6 +104,10 @@ class Page:
     def send(self, method: str, params: dict[str, Any] | None = None) -> asyncio.Future[dict[str, Any]]:
         """Send a command to this page without waiting."""
         self._check_alive()
+        return self.tell(method, params)
+
+    def tell(self, method: str, params: dict[str, Any] | None = None) -> asyncio.Future[dict[str, Any]]:
+        """Send what a page takes also while a dialog stops its scripts, without waiting."""
         return self._connection.send(method, params, session_id=self._session_id)
 
     async def resize(self, viewport: tuple[int, int]) -> None:
@@ -161,10 +180,11 @@ class Page:
         await self._connection.drawing.acquire()
         try:
             frame = self.send("HeadlessExperimental.beginFrame", options)
-        except InfrastructureError:
+        except (InfrastructureError, PageStopped):
             self._connection.drawing.release()
             raise
-        frame.add_done_callback(lambda _: self._connection.drawing.release())
+        self.drawing = True
+        frame.add_done_callback(self._drawn)
         return await within(asyncio.shield(frame), PAGE_TIMEOUT_S, "drawing")
 
     async def screenshot(self) -> NDArray[np.uint8]:
@@ -174,16 +194,30 @@ class Page:
             return np.asarray(image.convert("RGB"))
 
     async def close(self) -> None:
-        """Dispose of the context and all its pages; a hanging page does not hinder it."""
+        """Close the tab, as a user does: its page may open a dialog and ask.
+
+        Raises:
+            SessionTimeoutError: the page does not answer.
+        """
+        self.send("Page.close")
+        await within(asyncio.ensure_future(self._closed.wait()), PAGE_TIMEOUT_S, "closing a tab")
+
+    def gone(self) -> None:
+        """Take note that the page has been closed."""
+        self.crashed = True
+        self._closed.set()
         self._connection.on_events(self._session_id, None)
-        try:
-            await self._connection.call("Target.disposeBrowserContext", {"browserContextId": self._context_id})
-        finally:
-            self._connection.give_up(self._session_id)
+        self._connection.give_up(self._session_id)
+
+    def _drawn(self, _: asyncio.Future[Any]) -> None:
+        self.drawing = False
+        self._connection.drawing.release()
 
     def _check_alive(self) -> None:
         if self.crashed:
             raise SessionCrashedError("The page has crashed; reset the session.")
+        if self._window.stopped:  # it would not answer
+            raise PageStopped
 
     def _on_event(self, method: str, event: Event) -> None:
         if method == "Fetch.requestPaused":
@@ -197,31 +231,40 @@ class Page:
             self._set_observer(None)
         elif method == "Page.loadEventFired":
             self._loaded.set()
-        elif method == "Page.frameStartedLoading" and event["frameId"] == self._target_id:
-            self._idle.clear()
-        elif method == "Page.frameStoppedLoading" and event["frameId"] == self._target_id:
-            self._idle.set()
-        elif method == "Page.javascriptDialogOpening":
-            self.send("Page.handleJavaScriptDialog", {"accept": False})
+        elif method == "Page.frameStartedLoading":
+            self._set_loading(event["frameId"], loading=True)
+        elif method in {"Page.frameStoppedLoading", "Page.frameDetached"}:
+            self._set_loading(event["frameId"], loading=False)
         elif method == "Inspector.targetCrashed":
             self.crashed = True
             self._connection.give_up(self._session_id)
+        else:
+            self._window.hear(self, method, event)
 
     def _answer(self, request_id: str, event: Event) -> None:
         """Answer a request; a document that cannot be had does not take the place of the one that is there."""
         url = event["request"]["url"]
         leaves = event.get("resourceType") == "Document" and event.get("frameId") == self._target_id
         if not leaves or self.site.read(url) is not None:
-            self.send(*self.site.fulfil(request_id, url))
+            self.tell(*self.site.fulfil(request_id, url))
             return
         why = "there is no such page" if self.site.owns(url) else "it is outside of what this task may reach"
         self.refused = f"{url[:MAX_URL]} was not opened: {why}."
-        self.send(*refusal(request_id, reason="Aborted"))
+        self.tell(*refusal(request_id, reason="Aborted"))
 
     def take_refusal(self) -> str:
         """Return, once, why the newest navigation did not take place; empty where it did."""
         refused, self.refused = self.refused, ""
         return refused
+
+    def _set_loading(self, frame_id: str, *, loading: bool) -> None:
+        if loading:
+            self._loading.add(frame_id)
+            self._idle.clear()
+        else:
+            self._loading.discard(frame_id)
+            if not self._loading:
+                self._idle.set()
 
     def _set_observer(self, context: int | None) -> None:
         if self._observer.done():

@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from agentgym.action import MAX_ELEMENT, Action, Done
+from agentgym.action import Action, Done
 from agentgym.episode import Score
 from agentgym.errors import InfrastructureError, SessionCrashedError, SessionStateError
-from agentgym.observation import MAX_PROSE, Box, Element, Observation
+from agentgym.observation import MAX_PROSE, Observation
 from agentgym.world import Step
-from agentgym_browser.inputs import perform, take_pointer_away
-from agentgym_browser.page import Page
+from agentgym_browser.inputs import take_pointer_away
+from agentgym_browser.picture import blank, paint
 from agentgym_browser.task import BrowserTask, Setup
+from agentgym_browser.window import MAX_CLOSED, Seen, Window
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from agentgym.task import Instance
     from agentgym_browser.devtools import Connection
+    from agentgym_browser.page import Page
 
 
 class Session:
@@ -33,12 +35,13 @@ class Session:
     def __init__(self, connection: Connection, *, screenshot: bool) -> None:
         self._connection = connection
         self._screenshot = screenshot
-        self._page: Page | None = None
+        self._window: Window | None = None
         self._loaded: BrowserTask | None = None  # the task whose page is open and may be started again
         self._clean = False  # whether all that the open page's browser context has seen stores nothing
         self._task: BrowserTask | None = None  # the task of the running episode
         self._setup = Setup()
         self._instruction = ""
+        self._picture: NDArray[np.uint8] | None = None  # the newest screenshot
 
     @property
     def lost(self) -> bool:
@@ -47,8 +50,8 @@ class Session:
 
     @property
     def page(self) -> Page | None:
-        """The open page, or None."""
-        return self._page
+        """The page that is shown, or None."""
+        return None if self._window is None else self._window.page
 
     async def reset(self, instance: Instance) -> Observation:
         """Start an episode.
@@ -62,22 +65,31 @@ class Session:
             raise TypeError(f"{task!r} is not a BrowserTask, so the browser world cannot run it")
         self._task = None
         try:
-            page = await self._open(task)
+            window = await self._open(task)
+            page = window.first
             self._setup = task.prepare(instance.seed)
-            if self._loaded is not task:
-                page.site = task.site(self._setup)
-                await page.navigate(task.url, before=task.load_script(instance.seed))
-            self._loaded = task if task.reusable else None
-            start = task.start_script(instance.seed)
-            if start:
-                await page.evaluate(start)
-            await page.settle()
-            await page.observer("agentgym.reset()")
             self._instruction = self._setup.instruction
-            if task.instruction_script:
-                self._instruction = str(await page.evaluate(task.instruction_script))[:MAX_PROSE]
-            screenshot = await self._draw(page)
-            observation = await self._observe(page, task, screenshot, error="")
+            start = task.start_script(instance.seed)
+            scripted = bool(start or task.instruction_script)  # then the page must not stop for a dialog
+            window.begin(asks=not scripted)
+            async with window.turn() as turn:
+                if self._loaded is not task:
+                    window.serve(task.site(self._setup))
+                    await page.navigate(task.url, before=task.load_script(instance.seed))
+                self._loaded = task if task.reusable else None
+                if start:
+                    await page.evaluate(start)
+                await window.settle()
+                await page.observer("agentgym.reset()")
+                if task.instruction_script:
+                    self._instruction = str(await page.evaluate(task.instruction_script))[:MAX_PROSE]
+                screenshot = await self._draw(window)
+                observation = await self._observe(window, task, screenshot)
+            if turn.stopped and scripted:
+                raise _storm("while the task was started")
+            if turn.stopped:
+                self._loaded = None
+                observation = self._stopped(window, turn.error)
         except InfrastructureError:
             await self.discard()
             raise
@@ -91,21 +103,25 @@ class Session:
             SessionStateError: there is no running episode.
             InfrastructureError: the page failed; the next reset starts from a new one.
         """
-        page, task = self._page, self._task
-        if page is None or task is None:
+        window, task = self._window, self._task
+        if window is None or task is None:
             raise SessionStateError("step before reset: this session has no running episode; call reset first.")
+        answer = action.answer if isinstance(action, Done) else None
         try:
-            error = await perform(page, action)
-            await page.settle()
-            error = error or page.take_refusal()
-            screenshot = await self._draw(page)
-            state, observation = await asyncio.gather(
-                page.evaluate(task.state_script), self._observe(page, task, screenshot, error=error)
-            )
+            async with window.turn() as turn:
+                error = await window.perform(action)
+                await window.settle()
+                screenshot = await self._draw(window)
+                state, observation = await asyncio.gather(
+                    window.first.evaluate(task.state_script), self._observe(window, task, screenshot, error=error)
+                )
+            if turn.stopped and answer is not None:
+                raise _storm("where its state was to be read")
+            if turn.stopped:
+                return Step(self._stopped(window, turn.error), None)
         except InfrastructureError:
             await self.discard()
             raise
-        answer = action.answer if isinstance(action, Done) else None
         score = task.score(state, self._setup.goal, answer)
         if score is None and answer is not None:
             score = Score(0.0, "the agent said that it was done, but the task was not")
@@ -114,56 +130,63 @@ class Session:
         return Step(observation, score)
 
     async def discard(self) -> None:
-        """Throw the page away, whatever state it is in."""
-        page, self._page, self._loaded, self._task = self._page, None, None, None
-        if page is not None and not self._connection.closed:
+        """Throw the window away, whatever state it is in."""
+        window, self._window, self._loaded, self._task = self._window, None, None, None
+        if window is not None and not self._connection.closed:
             try:
-                await page.close()
+                await window.close()
             except SessionCrashedError:
                 return  # the context is gone already, which is what was wanted
 
-    async def _open(self, task: BrowserTask) -> Page:
-        """Return a page for the task: the open one where that is safe, else one in a new browser context."""
+    async def _open(self, task: BrowserTask) -> Window:
+        """Return a window for the task: the open one where that is safe, else a new one."""
         safe = self._loaded is task or (self._clean and task.stores_nothing)
-        if self._page is None or self._page.crashed or not safe:
+        if self._window is None or self._window.crashed or not self._window.plain or not safe:
             await self.discard()
-            self._page = await Page.open(self._connection)
+            self._window = await Window.open(self._connection)
         self._clean = task.stores_nothing
-        await take_pointer_away(self._page)
-        await self._page.resize(task.viewport)
-        return self._page
+        await take_pointer_away(self._window.first)
+        await self._window.resize(task.viewport)
+        return self._window
 
-    async def _draw(self, page: Page) -> NDArray[np.uint8] | None:
+    async def _draw(self, window: Window) -> NDArray[np.uint8] | None:
         """Draw a frame, so that what a page does with the next one is done; return it where it is wanted."""
         if self._screenshot:
-            return await page.screenshot()
-        await page.draw(noDisplayUpdates=True)
+            self._picture = await window.page.screenshot()
+            return self._picture
+        await window.page.draw(noDisplayUpdates=True)
         return None
 
     async def _observe(
-        self, page: Page, task: BrowserTask, screenshot: NDArray[np.uint8] | None, *, error: str
+        self, window: Window, task: BrowserTask, screenshot: NDArray[np.uint8] | None, *, error: str = ""
     ) -> Observation:
-        raw = await page.observer(f"agentgym.observe({_quoted(task.hidden)})")
+        seen = await window.observe(task.hidden)
+        if screenshot is not None and window.modals:
+            screenshot = paint(screenshot, seen.elements)
+        return self._observation(window, seen, screenshot, error)
+
+    def _stopped(self, window: Window, error: str) -> Observation:
+        """Return what is seen while a dialog stops the page: the dialog, above the picture from before."""
+        seen, screenshot = window.look(), None
+        if self._screenshot:
+            width, height = window.viewport
+            before = self._picture
+            fits = before is not None and before.shape == (height, width, 3)
+            screenshot = paint(before if fits and before is not None else blank(window.viewport), seen.elements)
+        return self._observation(window, seen, screenshot, error)
+
+    def _observation(
+        self, window: Window, seen: Seen, screenshot: NDArray[np.uint8] | None, error: str
+    ) -> Observation:
         return Observation(
             instruction=self._instruction,
-            elements=tuple(_element(each) for each in raw["elements"] if each[0] <= MAX_ELEMENT),
-            url=str(raw["url"])[:MAX_PROSE],
-            title=str(raw["title"]),
-            error=error,
+            elements=seen.elements,
+            url=seen.url,
+            title=seen.title,
+            error=" ".join(part for part in (error, window.take_notes()) if part),
             screenshot=screenshot,
         )
 
 
-def _element(raw: list[Any]) -> Element:
-    """Read one row of observe.js."""
-    identity, role, name, value, states, box = raw
-    return Element(identity, role, _text(name), _text(value), tuple(states), Box(*box))
-
-
-def _text(text: str) -> str:
-    """Replace halves of surrogate pairs, which a cut may leave and no encoding takes."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def _quoted(selector: str) -> str:
-    return "'" + selector.replace("\\", "\\\\").replace("'", "\\'") + "'"
+def _storm(where: str) -> SessionCrashedError:
+    return SessionCrashedError(f"The page opened more than {MAX_CLOSED} dialogs in a row {where}.")

@@ -1,0 +1,295 @@
+"""A browser window: tabs in a browser context of their own, and what stands around and above a page.
+
+Isolated: cookies, storage, cache, windows, downloads. What a person does with the window itself is done by the same
+actions on elements of the window: tabs, dialogs, buttons (`controls.Control`). They share the ids of the page's
+elements, so that an id means one thing for the whole episode.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from agentgym.action import MAX_ELEMENT, Action, Click, Done, Fill, Press, Wait
+from agentgym.errors import ActionError
+from agentgym.observation import MAX_PROSE, Box, Element
+from agentgym_browser import inputs, tabs
+from agentgym_browser.devtools import CALL_TIMEOUT_S, within
+from agentgym_browser.dialog import Dialog, Modal
+from agentgym_browser.network import Site
+from agentgym_browser.page import Page
+from agentgym_browser.turn import PageStopped, Turn
+
+if TYPE_CHECKING:
+    from agentgym_browser.controls import Control
+    from agentgym_browser.devtools import Connection, Event
+
+MAX_TABS = 10
+MAX_CLOSED = 20  # dialogs in a row that are closed where nobody can be asked
+
+
+class Seen(NamedTuple):
+    """What a window shows."""
+
+    elements: tuple[Element, ...]
+    url: str
+    title: str
+
+
+class Window:
+    """A window; make it with `open`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._context_id = ""
+        self._opened = asyncio.Event()
+        self._turn: Turn | None = None
+        self._closing = 0  # how many more dialogs are closed as soon as they open
+        self._notes: list[str] = []
+        self._ids: dict[object, int] = {}  # of controls, by their key
+        self._shown: dict[int, Control] = {}  # the controls of the newest observation
+        self._highest = 0  # id given so far
+        self._seen = Seen((), "", "")
+        self.viewport = (0, 0)
+        self.site = Site()
+        self.tabs: list[Page] = []
+        """From left to right; the first is the task's own and stays."""
+        self.page: Page
+        """The tab that is shown."""
+        self.openers: dict[Page, Page] = {}
+        self.modals: list[Modal] = []
+        """What must be answered first, such as a dialog: the first is shown."""
+
+    @classmethod
+    async def open(cls, connection: Connection) -> Window:
+        """Open a window with one empty tab."""
+        self = cls(connection)
+        context = await connection.call("Target.createBrowserContext", {"disposeOnDetach": True})
+        self._context_id = context["browserContextId"]
+        connection.on_targets(self._context_id, self._on_target)
+        tab = {"url": "about:blank", "browserContextId": self._context_id, "enableBeginFrameControl": True}
+        await connection.call("Target.createTarget", tab)
+        await within(asyncio.ensure_future(self._opened.wait()), CALL_TIMEOUT_S, "opening a page")
+        await self.first.ready()
+        return self
+
+    @property
+    def first(self) -> Page:
+        """The task's own tab."""
+        return self.tabs[0]
+
+    @property
+    def crashed(self) -> bool:
+        """Whether the task's own tab or the one that is shown is gone."""
+        return self.first.crashed or self.page.crashed
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a dialog keeps the pages' scripts from running."""
+        return any(isinstance(modal, Dialog) for modal in self.modals)
+
+    @property
+    def plain(self) -> bool:
+        """Whether there is one tab and nothing above it, so that a further episode may begin in it."""
+        return len(self.tabs) == 1 and not self.modals
+
+    async def resize(self, viewport: tuple[int, int]) -> None:
+        """Set the viewport of the task's own tab, and of those to come, in pixels."""
+        self.viewport = viewport
+        await self.first.resize(viewport)
+
+    def begin(self, *, asks: bool) -> None:
+        """Begin an episode.
+
+        Args:
+            asks: whether the agent is asked about dialogs; else they are closed until `ask` is called.
+        """
+        self._notes.clear()
+        self._ids.clear()
+        self._shown.clear()
+        self._highest = 0
+        self._closing = 0 if asks else MAX_CLOSED
+
+    def serve(self, site: Site) -> None:
+        """Set what pages get when they ask for something."""
+        self.site = site
+        for page in self.tabs:
+            page.site = site
+
+    def turn(self) -> Turn:
+        """Return the turn in which the window is to be used; it ends when a dialog opens."""
+        self._turn = Turn()
+        return self._turn
+
+    async def perform(self, action: Action) -> str:
+        """Carry out an action, on the window or on the page; return what was wrong with it.
+
+        Raises:
+            PageStopped: a dialog is open after it.
+        """
+        self._closing = 0
+        try:
+            error = await self._perform(action)
+        except ActionError as wrong:
+            error = str(wrong)
+        if self.stopped:
+            raise PageStopped(error)
+        return error
+
+    async def _perform(self, action: Action) -> str:
+        element = getattr(action, "element", None)
+        if self.modals and not isinstance(action, Wait):
+            await self._answer(action)
+            return ""
+        if element in self._shown:
+            await self._use(self._shown[element], action)
+            return ""
+        if isinstance(action, Press) and await tabs.press(self, action.keys):
+            return ""
+        return await inputs.perform(self.page, action)
+
+    async def _answer(self, action: Action) -> None:
+        """Do an action with what stands above the page."""
+        modal = self.modals[0]
+        if isinstance(action, Done):
+            self._closing = MAX_CLOSED
+            while self.modals:
+                await self.modals[0].cancel()
+            return
+        control = self._shown.get(getattr(action, "element", None) or 0)
+        if isinstance(action, Click) and action.x is not None and action.y is not None:
+            control = modal.at(action.x, action.y, self.viewport)
+        if control is not None:
+            await self._use(control, action)
+        elif not await modal.take(action):
+            raise ActionError(f"{modal.hint} Answer it first.")
+
+    async def _use(self, control: Control, action: Action) -> None:
+        """Do an action with an element of the window."""
+        if isinstance(action, Click) and action.button == "middle" and control.close is not None:
+            await control.close()
+        elif isinstance(action, Click) and control.click is not None:
+            await control.click()
+        elif isinstance(action, Fill) and control.fill is not None:
+            await control.fill(action.text)
+        elif not (isinstance(action, Click) and control.fill is not None):  # a click into a field does nothing more
+            can = " and ".join(["clicked"] * (control.click is not None) + ["filled"] * (control.fill is not None))
+            raise ActionError(f"{action.name}: this {control.role} of the window can only be {can or 'read'}.")
+
+    async def settle(self) -> None:
+        """Wait for what an action has set off, in whichever tab is shown in the end."""
+        page = None
+        while page is not self.page:
+            page = self.page
+            await page.ready()
+            await page.resize(self.viewport)
+            await page.settle()
+
+    def take_notes(self) -> str:
+        """Return, once, what the agent is to know beside what it sees."""
+        notes = [*self._notes, *(page.take_refusal() for page in self.tabs)]
+        self._notes.clear()
+        return " ".join(note for note in notes if note)[:MAX_PROSE]
+
+    async def observe(self, hidden: str) -> Seen:
+        """Return what is on screen.
+
+        Args:
+            hidden: CSS selector of what is left out.
+        """
+        page = self.page
+        first = self._highest + 1 if self._shared else 1
+        raw = await page.observer(f"agentgym.observe({json.dumps(hidden)}, {first})")
+        self._highest = max(self._highest, raw["next"] - 1)
+        rows = [] if self.modals else raw["elements"]
+        elements = [element(each) for each in rows if each[0] <= MAX_ELEMENT]
+        page.url, page.title = str(raw["url"])[:MAX_PROSE], str(raw["title"])
+        self._seen = Seen((), page.url, page.title)
+        return self._seen._replace(elements=(*self._controls(), *elements))
+
+    def look(self) -> Seen:
+        """Return what is on screen while a dialog stops the page."""
+        return self._seen._replace(elements=self._controls())
+
+    async def close(self) -> None:
+        """Dispose of the context and all its pages; a hanging page does not hinder it."""
+        self._connection.on_targets(self._context_id, None)
+        for page in self.tabs:
+            self._connection.on_events(page.session_id, None)
+        try:
+            await self._connection.call("Target.disposeBrowserContext", {"browserContextId": self._context_id})
+        finally:
+            for page in self.tabs:
+                page.gone()
+
+    def hear(self, page: Page, method: str, event: Event) -> None:
+        """Take an event of a page that the window shows."""
+        if method == "Page.javascriptDialogOpening":
+            self._on_dialog(Dialog(self, page, event))
+
+    def note(self, text: str) -> None:
+        """Tell the agent something with the next observation."""
+        self._notes.append(text)
+
+    @property
+    def _shared(self) -> bool:
+        """Whether others than the one document on screen have given ids."""
+        return bool(self._ids) or len(self.tabs) > 1
+
+    def _controls(self) -> tuple[Element, ...]:
+        controls = self.modals[0].controls(self.viewport) if self.modals else tabs.controls(self)
+        self._shown = {self._id(control.key): control for control in controls}
+        return tuple(control.element(number) for number, control in self._shown.items())
+
+    def _id(self, key: object) -> int:
+        if key not in self._ids:
+            self._highest += 1
+            self._ids[key] = self._highest
+        return self._ids[key]
+
+    def _on_dialog(self, dialog: Dialog) -> None:
+        drawn = any(page.drawing for page in self.tabs)
+        if drawn or self._closing:
+            if drawn:  # others could not draw either until it is closed
+                self.note(f"{dialog.hint} It opened while the page was being drawn, and was closed.")
+            self._closing = max(0, self._closing - 1)
+            dialog.dismiss()
+            return
+        self.modals.append(dialog)
+        self.page = dialog.page
+        if self._turn is not None:
+            self._turn.stop()
+
+    def _on_target(self, method: str, event: Event) -> None:
+        if method == "Target.detachedFromTarget":
+            for page in self.tabs:
+                if page.session_id == event["sessionId"]:
+                    tabs.gone(self, page)
+                    return
+            return
+        target = event["targetInfo"]
+        if len(self.tabs) >= MAX_TABS:
+            self._connection.send("Target.closeTarget", {"targetId": target["targetId"]})
+            self.note(f"A further tab was closed: at most {MAX_TABS} may be open.")
+            return
+        page = Page(
+            self._connection, session_id=event["sessionId"], target_id=target["targetId"], window=self
+        )
+        page.site = self.site
+        if self.tabs:
+            self.openers[page] = self.page
+        self.tabs.append(page)
+        self.page = page
+        self._opened.set()
+
+
+def element(raw: list[Any]) -> Element:
+    """Read one row of observe.js."""
+    identity, role, name, value, states, box = raw
+    return Element(identity, role, _text(name), _text(value), tuple(states), Box(*box))
+
+
+def _text(text: str) -> str:
+    """Replace halves of surrogate pairs, which a cut may leave and no encoding takes."""
+    return text.encode("utf-8", "replace").decode()
