@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from agentgym import registry
 from agentgym.action import Click, Done, Drag, Fill, Hover, Press, Scroll, Type, Wait
 from agentgym.errors import SessionCrashedError
 from agentgym.observation import MAX_NAME
-from tests.browser_page import PageTask, act, find, open_page
+from tests.browser_page import BOUND_S, PageTask, act, find, open_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,8 +165,10 @@ def test_a_dialog_that_a_timer_opens_is_seen_once_it_is_open(world: World) -> No
     task = PageTask(BUTTON.format("setTimeout(() => said.push(confirm('Late')), 30)"), state=ANSWERS)
     open_page(world, task)
     seen = act(world, Click(element=1))
+    deadline = time.monotonic() + BOUND_S
     while not [element for element in seen.elements if element.role == "dialog"]:
         assert not seen.error
+        assert time.monotonic() < deadline, seen.elements
         seen = act(world, Wait(ms=20))
     act(world, Press("Enter"))
     assert task.state[-1] is True

@@ -81,12 +81,19 @@ class Connection(asyncio.Protocol):
         if method == "Target.attachedToTarget":
             handler = self._windows.get(event["targetInfo"].get("browserContextId", ""))
             if handler is None:  # its window has just been closed
-                self.send("Target.closeTarget", {"targetId": event["targetInfo"]["targetId"]})
+                self.refuse(event)
             else:
                 handler(method, event)
         elif method == "Target.detachedFromTarget":
             for handler in tuple(self._windows.values()):
                 handler(method, event)
+
+    def refuse(self, attached: Event) -> None:
+        """Close a page that waits for its debugger; until it is gone it gets nothing."""
+        page = attached["sessionId"]
+        self.send("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}, session_id=page)
+        self.send("Runtime.runIfWaitingForDebugger", session_id=page)
+        self.send("Target.closeTarget", {"targetId": attached["targetInfo"]["targetId"]})
 
     def send(
         self, method: str, params: dict[str, Any] | None = None, *, session_id: str = ""

@@ -8,6 +8,7 @@ failed session throws its page away.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agentgym.action import Action, Done
@@ -16,6 +17,7 @@ from agentgym.errors import InfrastructureError, SessionCrashedError, SessionSta
 from agentgym.observation import MAX_PROSE, Observation
 from agentgym.world import Step
 from agentgym_browser.inputs import take_pointer_away
+from agentgym_browser.page import Page
 from agentgym_browser.picture import blank, paint
 from agentgym_browser.task import BrowserTask, Setup
 from agentgym_browser.window import MAX_CLOSED, Seen, Window
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
     from agentgym.task import Instance
     from agentgym_browser.devtools import Connection
-    from agentgym_browser.page import Page
 
 
 class Session:
@@ -152,9 +153,9 @@ class Session:
     async def _draw(self, window: Window) -> NDArray[np.uint8] | None:
         """Draw a frame, so that what a page does with the next one is done; return it where it is wanted."""
         if self._screenshot:
-            self._picture = await window.page.screenshot()
+            self._picture = await window.in_front(Page.screenshot)
             return self._picture
-        await window.page.draw(noDisplayUpdates=True)
+        await window.in_front(partial(Page.draw, noDisplayUpdates=True))
         return None
 
     async def _observe(

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from agentgym.action import MAX_ELEMENT, Action, Click, Done, Fill, Press, Wait
-from agentgym.errors import ActionError
+from agentgym.errors import ActionError, SessionCrashedError
 from agentgym.observation import MAX_PROSE, Box, Element
 from agentgym_browser import inputs, tabs
 from agentgym_browser.devtools import CALL_TIMEOUT_S, within
@@ -22,8 +23,12 @@ from agentgym_browser.page import Page
 from agentgym_browser.turn import PageStopped, Turn
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from agentgym_browser.controls import Control
     from agentgym_browser.devtools import Connection, Event
+
+Result = TypeVar("Result")
 
 MAX_TABS = 10
 MAX_CLOSED = 20  # dialogs in a row that are closed where nobody can be asked
@@ -147,7 +152,13 @@ class Window:
             return ""
         if isinstance(action, Press) and await tabs.press(self, action.keys):
             return ""
-        return await inputs.perform(self.page, action)
+        page = self.page
+        try:
+            return await inputs.perform(page, action)
+        except SessionCrashedError:
+            if page in self.tabs:
+                raise
+            return ""  # the action has closed its tab
 
     async def _answer(self, action: Action) -> None:
         """Do an action with what stands above the page."""
@@ -179,12 +190,25 @@ class Window:
 
     async def settle(self) -> None:
         """Wait for what an action has set off, in whichever tab is shown in the end."""
-        page = None
-        while page is not self.page:
+        settled = None
+        while settled is not self.page:
+            settled = await self.in_front(self._settle)
+
+    async def _settle(self, page: Page) -> Page:
+        await page.ready()
+        await page.resize(self.viewport)
+        await page.settle()
+        return page
+
+    async def in_front(self, work: Callable[[Page], Awaitable[Result]]) -> Result:
+        """Do something with the tab that is shown; with the next one where that is closed meanwhile."""
+        while True:
             page = self.page
-            await page.ready()
-            await page.resize(self.viewport)
-            await page.settle()
+            try:
+                return await work(page)
+            except SessionCrashedError:
+                if page in self.tabs:
+                    raise
 
     def take_notes(self) -> str:
         """Return, once, what the agent is to know beside what it sees."""
@@ -198,7 +222,9 @@ class Window:
         Args:
             hidden: CSS selector of what is left out.
         """
-        page = self.page
+        return await self.in_front(partial(self._observe, hidden))
+
+    async def _observe(self, hidden: str, page: Page) -> Seen:
         first = self._highest + 1 if self._shared else 1
         raw = await page.observer(f"agentgym.observe({json.dumps(hidden)}, {first})")
         self._highest = max(self._highest, raw["next"] - 1)
@@ -270,7 +296,7 @@ class Window:
             return
         target = event["targetInfo"]
         if len(self.tabs) >= MAX_TABS:
-            self._connection.send("Target.closeTarget", {"targetId": target["targetId"]})
+            self._connection.refuse(event)
             self.note(f"A further tab was closed: at most {MAX_TABS} may be open.")
             return
         page = Page(
