@@ -43,12 +43,15 @@ FLAGS = (
     "--disable-default-apps",
     "--disable-dev-shm-usage",  # containers often have 64 MB of it, and pages then crash
     "--disable-extensions",
-    "--disable-features=Translate,MediaRouter,OptimizationHints,AutofillServerCommunication,DeferRendererTasksAfterInput",
+    "--disable-features=Translate,MediaRouter,OptimizationHints,AutofillServerCommunication,DeferRendererTasksAfterInput,"
+    "IsolateOrigins,site-per-process,IsolateSandboxedIframes",  # all frames of a page in one process (see `frames`)
+    "--disable-back-forward-cache",  # a page that is gone back to is loaded again, as its seed says
     "--disable-gpu",
     "--disable-hang-monitor",
     "--disable-ipc-flooding-protection",
     "--disable-popup-blocking",
     "--disable-renderer-backgrounding",
+    "--disable-site-isolation-trials",
     "--disable-sync",
     "--disable-threaded-animation",  # what the compositor does by itself leaves a frame unanswered
     "--enable-begin-frame-control",  # frames when we ask for them, not 60 a second (see `page.Page.draw`)

@@ -7,7 +7,6 @@ only when the page itself fails. Events are sent without waiting for each other;
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentgym.action import Action, Click, Done, Drag, Fill, Hover, Press, Scroll, Select, Type, Wait
@@ -77,8 +76,7 @@ async def _perform(page: Page, action: Action) -> None:
         case Fill():
             await _fill(page, action)
         case Select():
-            call = f"agentgym.select({action.element}, {json.dumps(action.option)})"
-            _check(await page.observer(call), action.element)
+            _check(await page.ask(action.element, "select", action.option), action.element)
         case Wait():
             await asyncio.sleep(action.ms / 1000)
         case Done():
@@ -97,7 +95,7 @@ async def _target(page: Page, element: int | None, x: int | None, y: int | None)
         assert x is not None
         assert y is not None
         return Point(x, y)
-    found = await page.observer(f"agentgym.locate({element})")
+    found = await page.ask(element, "locate")
     _check(found, element)
     return Point(found["x"], found["y"])
 
@@ -184,7 +182,7 @@ async def _scroll(page: Page, action: Scroll) -> None:
 
 
 async def _fill(page: Page, action: Fill) -> None:
-    answer = await page.observer(f"agentgym.prepareFill({action.element}, {json.dumps(action.text)})")
+    answer = await page.ask(action.element, "prepareFill", action.text)
     _check(answer, action.element)
     if answer["filled"]:
         return

@@ -27,9 +27,12 @@
     return id;
   };
   const byIdRef = (id) => { const ref = byId.get(id); const node = ref && ref.deref(); return node && node.isConnected ? node : null; };
+  // What a node shows: its shadow tree where it has one, what is put into a slot in the slot's place.
+  const childrenOf = (node) => node.shadowRoot ? node.shadowRoot.childNodes
+    : node instanceof HTMLSlotElement && node.assignedNodes().length ? node.assignedNodes({ flatten: true }) : node.childNodes;
   const ownText = (node) => {
     let text = "";
-    for (const child of node.childNodes) text += child.nodeType === Node.TEXT_NODE ? child.data : " ";
+    for (const child of childrenOf(node)) text += child.nodeType === Node.TEXT_NODE ? child.data : " ";
     return clean(text);
   };
   const shown = (node, style) => {
@@ -66,8 +69,8 @@
   const plateName = (node) => clean(node.title || node.style.backgroundColor || `${node.id} ${node.className}`);
 
   const labelOf = (node) => {
-    const by = node.getAttribute("aria-labelledby");
-    if (by) return clean(by.split(/\s+/).map((id) => (node.ownerDocument.getElementById(id) || {}).textContent).join(" "));
+    const by = node.getAttribute("aria-labelledby"), root = node.getRootNode();
+    if (by) return clean(by.split(/\s+/).map((id) => ((root.getElementById ? root : document).getElementById(id) || {}).textContent).join(" "));
     const aria = node.getAttribute("aria-label");
     if (aria) return clean(aria);
     if (node.labels && node.labels.length) return clean([...node.labels].map((label) => label.textContent).join(" "));
@@ -77,9 +80,12 @@
     const fill = node.getAttribute("fill") || (style.fill !== "none" ? style.fill : "") || node.getAttribute("stroke") || "";
     return clean(`${fill} ${node.tagName} ${node.textContent}`);
   };
+  const slottedText = (node) => node.nodeType === Node.TEXT_NODE ? node.data : SKIPPED.has(node.tagName) ? ""
+    : [...childrenOf(node)].map(slottedText).join(" ");
   // What can be read: text of no size cannot (a card face down), lists in a list's item are items of their own.
   const textOf = (node, style) => {
     if (style.fontSize === "0px") return "";
+    if (node.shadowRoot || node.querySelector("slot")) return clean(slottedText(node));
     if (node.tagName !== "LI" || !node.querySelector("li")) return clean(node.innerText);
     return clean([...node.childNodes].map((child) => child.nodeType === Node.TEXT_NODE ? child.data
       : ["UL", "OL"].includes(child.tagName) ? "" : child.innerText || "").join(" "));
@@ -118,18 +124,29 @@
     if (node.checked || node.getAttribute("aria-checked") === "true") states.push("checked");
     if (node.disabled || node.getAttribute("aria-disabled") === "true") states.push("disabled");
     if (node.getAttribute("aria-expanded") === "true") states.push("expanded");
-    if (node === node.ownerDocument.activeElement && node !== node.ownerDocument.body) states.push("focused");
+    if (node === node.getRootNode().activeElement && node !== document.body && (window === top || document.hasFocus()))
+      states.push("focused");
     if (node.readOnly) states.push("readonly");
     if (node.selected || node.getAttribute("aria-selected") === "true") states.push("selected");
     return states;
   };
 
+  // What has no box of its own (a slot) is where its text is.
+  const boxOf = (node) => {
+    const text = getComputedStyle(node).display === "contents" && [...childrenOf(node)].find((child) => clean(child.data));
+    if (!text) return node.getBoundingClientRect();
+    const range = document.createRange();
+    range.selectNode(text);
+    return range.getBoundingClientRect();
+  };
+
   const observe = (hidden, first) => {
     next = Math.max(next, first);
+    let frames = 0;
     const found = [], excluded = hidden ? new Set(document.querySelectorAll(hidden)) : new Set();
     const emit = (node, role, name) => {
       if (found.length >= MAX_ELEMENTS) return;
-      const box = node.getBoundingClientRect();
+      const box = boxOf(node);
       const edge = (n) => Math.max(-16384, Math.min(16384, Math.round(n)));
       found.push([idOf(node), role, name, valueOf(node, role), statesOf(node),
         [edge(box.left), edge(box.top), edge(box.width), edge(box.height)]]);
@@ -139,6 +156,10 @@
       const style = getComputedStyle(node);
       if (style.display === "none" || node.getAttribute("aria-hidden") === "true") return;
       const pointer = style.cursor === "pointer", visible = shown(node, style);
+      if (node instanceof HTMLIFrameElement || node instanceof HTMLFrameElement) {
+        if (visible) found.push({ frame: frameNames.get(node) || "", ...insideOf(node) }), frames++;
+        return;
+      }
       const role = visible ? roleOf(node, style, parentPointer) : "";
       if (role) {
         const container = role === "clickable" && node.querySelector("a,button,input,select,textarea,[role],[onclick]");
@@ -156,11 +177,35 @@
         const text = control && control !== node && shown(control, getComputedStyle(control)) ? "" : ownText(node);
         if (text) emit(node, "text", text);
       }
-      const tree = node.shadowRoot || node;
-      for (const child of tree.children) walk(child, pointer, named);
+      for (const child of childrenOf(node)) if (child.nodeType === Node.ELEMENT_NODE) walk(child, pointer, named);
     };
     if (document.body) walk(document.body, false, false);
-    return { elements: found, next, url: location.href, title: clean(document.title) };
+    return { elements: found, frames, next, url: location.href, title: clean(document.title) };
+  };
+
+  // Frames are named from outside, by the ids that the browser gives them.
+  const frameNames = new WeakMap(), framesByName = new Map();
+  const nameFrame = (node, name) => { frameNames.set(node, name); framesByName.set(name, new WeakRef(node)); };
+  // Where the document of a frame begins, and how large a part of it is seen.
+  const insideOf = (node) => {
+    const box = node.getBoundingClientRect(), style = getComputedStyle(node);
+    const scale = node.offsetWidth ? box.width / node.offsetWidth : 1;
+    const edge = (side) => parseFloat(style[`padding${side}`]) || 0;
+    const left = node.clientLeft + edge("Left"), top = node.clientTop + edge("Top");
+    return { scale, box: [box.left + left * scale, box.top + top * scale,
+      (node.clientWidth - edge("Left") - edge("Right")) * scale, (node.clientHeight - edge("Top") - edge("Bottom")) * scale] };
+  };
+  // A point in a frame's document as one of this document, after scrolling to it.
+  const through = (name, x, y) => {
+    const ref = framesByName.get(name), node = ref && ref.deref();
+    if (!node || !node.isConnected) return { error: "gone" };
+    const point = () => { const { box, scale } = insideOf(node); return { x: box[0] + x * scale, y: box[1] + y * scale }; };
+    const seen = (at) => at.x >= 0 && at.y >= 0 && at.x < innerWidth && at.y < innerHeight;
+    const hit = (at) => seen(at) && node.getRootNode().elementFromPoint(at.x, at.y) === node;
+    let at = point();
+    if (!hit(at)) { node.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" }); at = point(); }
+    if (!seen(at)) { scrollBy({ left: at.x - innerWidth / 2, top: at.y - innerHeight / 2, behavior: "instant" }); at = point(); }
+    return at;
   };
 
   // The point of an element that a user would hit: the middle of its first visible piece, after scrolling to it.
@@ -244,7 +289,7 @@
     if (coming.length) await Promise.race([Promise.allSettled(coming.map((image) => image.decode())), later(MAX_IMAGE_MS)]);
   };
   globalThis.agentgym = {
-    observe, locate, prepareFill, select, settle,
+    observe, locate, through, nameFrame, prepareFill, select, settle,
     reset: () => { ids = new WeakMap(); byId = new Map(); next = 1; },
   };
 })();

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from PIL import Image
 
 from agentgym.errors import InfrastructureError, SessionCrashedError, SessionTimeoutError
 from agentgym_browser.devtools import CALL_TIMEOUT_S, within
+from agentgym_browser.frames import FRAME_EVENTS, Frames
 from agentgym_browser.network import Site, refusal
 from agentgym_browser.turn import PageStopped
 
@@ -55,6 +57,7 @@ class Page:
         self._idle = asyncio.Event()  # whether neither the page nor a frame of it is loading
         self._loading = {target_id}
         self._viewport: tuple[int, int] | None = None
+        self.frames = Frames(self, target_id)
         self.site = Site()
         self.crashed = False
         self.refused = ""  # why the newest navigation did not take place; empty where it did
@@ -136,13 +139,19 @@ class Page:
         if script is not None:
             await self.call("Page.removeScriptToEvaluateOnNewDocument", script)
 
-    async def evaluate(self, expression: str) -> Any:
-        """Evaluate JavaScript in the page's own world and return its JSON value.
+    @property
+    def context(self) -> int | None:
+        """The execution context of the observer; None while a document comes."""
+        return self._observer.result() if self._observer.done() else None
+
+    async def evaluate(self, expression: str, *, context: int | None = None) -> Any:
+        """Evaluate JavaScript in the page's own world, or in another execution context; return its JSON value.
 
         Raises:
             SessionCrashedError: it threw; page and task do not fit together.
         """
-        return _value(await self.call("Runtime.evaluate", _evaluation(expression), timeout_s=PAGE_TIMEOUT_S))
+        parameters = _evaluation(expression) | ({} if context is None else {"contextId": context})
+        return _value(await self.call("Runtime.evaluate", parameters, timeout_s=PAGE_TIMEOUT_S))
 
     async def observer(self, expression: str) -> Any:
         """Evaluate JavaScript in the observer's isolated world, in whichever document is there in the end.
@@ -164,12 +173,40 @@ class Page:
                     raise
                 await asyncio.sleep(0.005)  # the document was replaced while it was asked; its successor is loading
 
+    async def ask(self, element: int, function: str, *arguments: str) -> dict[str, Any]:
+        """Ask the observer of an element's document about it; points are those of the page's viewport."""
+        call = f"agentgym.{function}({', '.join(json.dumps(each) for each in (element, *arguments))})"
+        frame = self.frames.owner(element)
+        answer: dict[str, Any]
+        if frame is None:
+            answer = await self.observer(call)
+            return answer
+        answer = await self.frames.ask(frame, call)
+        return await self.frames.to_page(frame, answer) if "x" in answer else answer
+
+    async def observe(self, hidden: str, first: int) -> dict[str, Any]:
+        """Return what the observer sees, with what frames show in place.
+
+        Args:
+            hidden: CSS selector of what is left out.
+            first: id from which on new ones are given.
+        """
+        raw: dict[str, Any] = await self.observer(f"agentgym.observe({json.dumps(hidden)}, {first})")
+        return await self.frames.fill_in(raw, hidden) if raw["frames"] else raw
+
+    async def reset(self) -> None:
+        """Let the ids of elements begin anew."""
+        await self.observer("agentgym.reset()")
+        await self.frames.reset()
+
     async def settle(self) -> None:
         """Wait for what an action has set off: its handlers, timers that are due, a navigation."""
         await self.observer("agentgym.settle()")
         if not self._idle.is_set():
             await within(asyncio.ensure_future(self._idle.wait()), LOAD_TIMEOUT_S, "a navigation")
             await self.observer("agentgym.settle()")
+        if self.frames:
+            await self.frames.settle()
 
     async def draw(self, **options: Any) -> dict[str, Any]:
         """Draw a frame: what waits for one (pointer moves, animation callbacks, pictures of the screen) happens now.
@@ -227,14 +264,21 @@ class Page:
             data = context.get("auxData", {})
             if context["name"] == OBSERVER_WORLD and data.get("frameId") == self._target_id:
                 self._set_observer(context["id"])
+            elif context["name"] == OBSERVER_WORLD:
+                self.frames.set_observer(data["frameId"], context["id"])
         elif method == "Runtime.executionContextsCleared":
             self._set_observer(None)
+            self.frames.clear()
         elif method == "Page.loadEventFired":
             self._loaded.set()
         elif method == "Page.frameStartedLoading":
             self._set_loading(event["frameId"], loading=True)
-        elif method in {"Page.frameStoppedLoading", "Page.frameDetached"}:
+        elif method == "Page.frameStoppedLoading":
             self._set_loading(event["frameId"], loading=False)
+        elif method in FRAME_EVENTS:
+            self.frames.hear(method, event)
+            if method == "Page.frameDetached":
+                self._set_loading(event["frameId"], loading=False)
         elif method == "Inspector.targetCrashed":
             self.crashed = True
             self._connection.give_up(self._session_id)

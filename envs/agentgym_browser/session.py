@@ -81,7 +81,7 @@ class Session:
                 if start:
                     await page.evaluate(start)
                 await window.settle()
-                await page.observer("agentgym.reset()")
+                await page.reset()
                 if task.instruction_script:
                     self._instruction = str(await page.evaluate(task.instruction_script))[:MAX_PROSE]
                 screenshot = await self._draw(window)

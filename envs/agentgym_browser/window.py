@@ -8,7 +8,6 @@ elements, so that an id means one thing for the whole episode.
 from __future__ import annotations
 
 import asyncio
-import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -226,13 +225,23 @@ class Window:
 
     async def _observe(self, hidden: str, page: Page) -> Seen:
         first = self._highest + 1 if self._shared else 1
-        raw = await page.observer(f"agentgym.observe({json.dumps(hidden)}, {first})")
+        raw = await page.observe(hidden, first)
+        if raw["next"] > MAX_ELEMENT and len(raw["elements"]) < MAX_ELEMENT // 2:  # used up by what came and went
+            await self._number_anew()
+            raw = await page.observe(hidden, 1)
         self._highest = max(self._highest, raw["next"] - 1)
         rows = [] if self.modals else raw["elements"]
         elements = [element(each) for each in rows if each[0] <= MAX_ELEMENT]
         page.url, page.title = str(raw["url"])[:MAX_PROSE], str(raw["title"])
         self._seen = Seen((), page.url, page.title)
         return self._seen._replace(elements=(*self._controls(), *elements))
+
+    async def _number_anew(self) -> None:
+        """Let ids begin anew, in all tabs."""
+        self._ids.clear()
+        self._highest = 0
+        for page in tuple(self.tabs):
+            await page.reset()
 
     def look(self) -> Seen:
         """Return what is on screen while a dialog stops the page."""
@@ -261,7 +270,7 @@ class Window:
     @property
     def _shared(self) -> bool:
         """Whether others than the one document on screen have given ids."""
-        return bool(self._ids) or len(self.tabs) > 1
+        return bool(self._ids or self.page.frames) or len(self.tabs) > 1
 
     def _controls(self) -> tuple[Element, ...]:
         controls = self.modals[0].controls(self.viewport) if self.modals else tabs.controls(self)

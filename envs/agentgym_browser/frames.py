@@ -1,0 +1,198 @@
+"""The frames of a page: documents inside of its document, of the same origin or another.
+
+All of them live in the page's own DevTools session (`chromium.FLAGS` keep other origins from processes of their own),
+and each has an observer like the page's. What they show is put into the page's list in place, in the page's
+coordinates, cut off by the edges of their frames. A page without frames costs nothing more.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from agentgym.errors import SessionCrashedError
+from agentgym.observation import MAX_ELEMENTS
+
+if TYPE_CHECKING:
+    from agentgym_browser.devtools import Event
+    from agentgym_browser.page import Page
+
+MAX_FRAMES = 50  # that are looked into, in document order
+NAME_FRAME = "function (name) { agentgym.nameFrame(this, name); }"
+GONE = {"error": "gone"}
+FRAME_EVENTS = frozenset({"Page.frameAttached", "Page.frameDetached", "Runtime.executionContextDestroyed"})
+
+
+class _View(NamedTuple):
+    """Where a frame's document is in the page's viewport, in CSS pixels."""
+
+    x: float
+    y: float
+    scale: float
+    clip: tuple[float, float, float, float]  # left, top, right, bottom of what is not cut off
+
+    def place(self, box: list[float]) -> list[int]:
+        """Return a box of the frame's viewport in the page's, cut off."""
+        left, top = self.x + box[0] * self.scale, self.y + box[1] * self.scale
+        right, bottom = left + box[2] * self.scale, top + box[3] * self.scale
+        left, right = (max(self.clip[0], min(self.clip[2], edge)) for edge in (left, right))
+        top, bottom = (max(self.clip[1], min(self.clip[3], edge)) for edge in (top, bottom))
+        return [round(left), round(top), round(right - left), round(bottom - top)]
+
+
+FAR = 16_384.0  # pixels: the page itself is not cut off
+PAGE = _View(0, 0, 1, (-FAR, -FAR, FAR, FAR))
+
+
+class Frames:
+    """What is known of a page's frames, by their ids.
+
+    Args:
+        page: whose frames they are.
+        main: id of the page's own frame.
+    """
+
+    def __init__(self, page: Page, main: str) -> None:
+        self._page = page
+        self._main = main
+        self._observers: dict[str, int] = {}  # execution contexts
+        self._parents: dict[str, str] = {}
+        self._named: set[str] = set()  # those whose element their parent's observer knows by name
+        self._owners: dict[int, str] = {}  # frames of elements
+        self._looks = 0
+
+    def __len__(self) -> int:
+        return len(self._observers)
+
+    def hear(self, method: str, event: Event) -> None:
+        """Take an event that says which frames there are."""
+        if method == "Page.frameAttached":
+            self._parents[event["frameId"]] = event["parentFrameId"]
+        elif method == "Page.frameDetached":
+            self._forget(event["frameId"])
+        elif method == "Runtime.executionContextDestroyed":
+            gone = event["executionContextId"]
+            self._observers = {frame: each for frame, each in self._observers.items() if each != gone}
+
+    def set_observer(self, frame: str, context: int) -> None:
+        """Take note of the execution context in which a frame is observed."""
+        self._observers[frame] = context
+
+    def clear(self) -> None:
+        """Forget all: the page has another document."""
+        self._observers.clear()
+        self._parents.clear()
+        self._named.clear()
+        self._owners.clear()
+
+    def owner(self, element: int) -> str | None:
+        """Return the frame that an element is in; None for the page itself."""
+        return self._owners.get(element)
+
+    async def ask(self, frame: str, call: str) -> dict[str, Any]:
+        """Return what a frame's observer answers; that an element is gone where the frame is."""
+        context = self._observers.get(frame)
+        if context is None:
+            return GONE
+        try:
+            answer: dict[str, Any] = await self._page.evaluate(call, context=context)
+        except SessionCrashedError:
+            if self._page.crashed:
+                raise
+            return GONE
+        return answer
+
+    async def settle(self) -> None:
+        """Wait for timers, animations and images, as `Page.settle` does for the page."""
+        for frame in list(self._observers)[:MAX_FRAMES]:
+            await self.ask(frame, "agentgym.settle()")
+
+    async def reset(self) -> None:
+        """Let ids begin anew in all frames."""
+        self._owners.clear()
+        for frame in list(self._observers):
+            await self.ask(frame, "agentgym.reset()")
+
+    async def to_page(self, frame: str, point: dict[str, Any]) -> dict[str, Any]:
+        """Return a point of a frame's viewport in the page's, after the frame has been scrolled to."""
+        while frame != self._main and "error" not in point:
+            parent = self._parents.get(frame)
+            if parent is None:
+                return GONE
+            call = f"agentgym.through({json.dumps(frame)}, {point['x']}, {point['y']})"
+            point = await (self._page.observer(call) if parent == self._main else self.ask(parent, call))
+            frame = parent
+        return point
+
+    async def fill_in(self, raw: dict[str, Any], hidden: str) -> dict[str, Any]:
+        """Put what frames show into a page's list.
+
+        Args:
+            raw: answer of ``agentgym.observe``, which holds a place for each frame.
+            hidden: CSS selector of what is left out.
+
+        Returns:
+            The answer with rows of elements only; its ``next`` is the first id that is free then.
+        """
+        self._looks = 0
+        self._owners.clear()
+        if any(each["frame"] == "" for each in raw["elements"] if isinstance(each, dict)):
+            await self._name(self._main)
+            raw = await self._page.observer(f"agentgym.observe({json.dumps(hidden)}, {raw['next']})")
+        rows, free = await self._rows(raw, PAGE, hidden, raw["next"])
+        return {**raw, "elements": rows[:MAX_ELEMENTS], "next": free}
+
+    async def _rows(self, raw: dict[str, Any], view: _View, hidden: str, free: int) -> tuple[list[Any], int]:
+        """Return the rows of a document and of the frames in it, and the first id that is free then."""
+        rows: list[Any] = []
+        for each in raw["elements"]:
+            if not isinstance(each, dict):
+                rows.append([*each[:5], view.place(each[5])] if view is not PAGE else each)
+            elif each["frame"] and len(rows) < MAX_ELEMENTS:
+                inner, free = await self._look(each, view, hidden, free)
+                rows.extend(inner)
+        return rows, free
+
+    async def _look(self, place: dict[str, Any], view: _View, hidden: str, free: int) -> tuple[list[Any], int]:
+        """Return the rows of one frame."""
+        frame, (left, top, width, height), scale = place["frame"], place["box"], place["scale"]
+        self._looks += 1
+        if self._looks > MAX_FRAMES:
+            return [], free
+        call = f"agentgym.observe({json.dumps(hidden)}, {free})"
+        raw = await self.ask(frame, call)
+        if any(each["frame"] == "" for each in raw.get("elements", ()) if isinstance(each, dict)):
+            await self._name(frame)
+            raw = await self.ask(frame, call)
+        if "elements" not in raw:  # it has just gone
+            return [], free
+        for each in raw["elements"]:
+            if not isinstance(each, dict):
+                self._owners[each[0]] = frame
+        x, y, right, bottom = view.place([left, top, width, height])
+        clip = (x, y, x + right, y + bottom)
+        inner = _View(view.x + left * view.scale, view.y + top * view.scale, view.scale * scale, clip)
+        return await self._rows(raw, inner, hidden, max(free, raw["next"]))
+
+    async def _name(self, parent: str) -> None:
+        """Tell a document's observer which of its elements holds which frame."""
+        for frame in [each for each, above in self._parents.items() if above == parent and each not in self._named]:
+            context = self._page.context if parent == self._main else self._observers.get(parent)
+            try:
+                owner = await self._page.call("DOM.getFrameOwner", {"frameId": frame})
+                node = {"backendNodeId": owner["backendNodeId"], "executionContextId": context}
+                found = await self._page.call("DOM.resolveNode", node)
+                name = {"functionDeclaration": NAME_FRAME, "arguments": [{"value": frame}]}
+                await self._page.call("Runtime.callFunctionOn", {**name, "objectId": found["object"]["objectId"]})
+            except SessionCrashedError:
+                if self._page.crashed:
+                    raise
+                continue  # the frame has just gone
+            self._named.add(frame)
+
+    def _forget(self, frame: str) -> None:
+        for each in [each for each, parent in self._parents.items() if parent == frame]:
+            self._forget(each)
+        self._observers.pop(frame, None)
+        self._parents.pop(frame, None)
+        self._named.discard(frame)
