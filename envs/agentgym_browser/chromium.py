@@ -43,8 +43,10 @@ FLAGS = (
     "--disable-default-apps",
     "--disable-dev-shm-usage",  # containers often have 64 MB of it, and pages then crash
     "--disable-extensions",
-    "--disable-features=Translate,MediaRouter,OptimizationHints,AutofillServerCommunication,DeferRendererTasksAfterInput,"
-    "IsolateOrigins,site-per-process,IsolateSandboxedIframes",  # all frames of a page in one process (see `frames`)
+    # Tasks after input would wait for a frame, and a frame after a scroll that paints anew for what never comes (one of
+    # five turns of the wheel over a text area). The last three keep all frames of a page in one process (see `frames`).
+    "--disable-features=Translate,MediaRouter,OptimizationHints,AutofillServerCommunication,"  # noqa: ISC004 (one switch)
+    "DeferRendererTasksAfterInput,RasterInducingScroll,IsolateOrigins,site-per-process,IsolateSandboxedIframes",
     "--disable-back-forward-cache",  # a page that is gone back to is loaded again, as its seed says
     "--disable-gpu",
     "--disable-hang-monitor",

@@ -7,7 +7,6 @@ carries the id of the page's session. Calls are coroutines, so that requests to 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -189,6 +188,8 @@ async def within(work: Awaitable[Result], timeout_s: float, what: str) -> Result
     Raises:
         SessionTimeoutError: it was not done in time.
     """
-    with contextlib.suppress(TimeoutError):
-        return await asyncio.wait_for(work, timeout_s)
-    raise SessionTimeoutError(f"{what}: no answer in {timeout_s:g} s.")
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await work
+    except TimeoutError as error:
+        raise SessionTimeoutError(f"{what}: no answer in {timeout_s:g} s.") from error

@@ -102,10 +102,10 @@ class Frames:
             return GONE
         return answer
 
-    async def settle(self) -> None:
-        """Wait for timers, animations and images, as `Page.settle` does for the page."""
+    async def finish_animations(self) -> None:
+        """Bring what moves to its end, as `Page.finish_animations` does for the page."""
         for frame in list(self._observers)[:MAX_FRAMES]:
-            await self.ask(frame, "agentgym.settle()")
+            await self.ask(frame, "agentgym.finishAnimations()")
 
     async def reset(self) -> None:
         """Let ids begin anew in all frames."""
@@ -147,7 +147,7 @@ class Frames:
         rows: list[Any] = []
         for each in raw["elements"]:
             if not isinstance(each, dict):
-                rows.append([*each[:5], view.place(each[5])] if view is not PAGE else each)
+                rows.append([*each[:5], view.place(each[5]), None] if view is not PAGE else each)
             elif each["frame"] and len(rows) < MAX_ELEMENTS:
                 inner, free = await self._look(each, view, hidden, free)
                 rows.extend(inner)

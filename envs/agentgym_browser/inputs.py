@@ -17,6 +17,8 @@ from agentgym_browser.page import PAGE_TIMEOUT_S
 from agentgym_browser.turn import PageStopped
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agentgym_browser.page import Page
 
 FRAME_WAIT_S = 0.005  # input that is not taken so long after a frame waits for another one
@@ -41,10 +43,16 @@ class Point(NamedTuple):
     y: float
 
 
-async def perform(page: Page, action: Action) -> str:
-    """Carry out an action; return what was wrong with it, or an empty string."""
+async def perform(page: Page, action: Action, points: Mapping[int, Point]) -> str:
+    """Carry out an action; return what was wrong with it, or an empty string.
+
+    Args:
+        page: where.
+        action: what.
+        points: where to point at the elements of the page as it is now; others are looked for, and scrolled to.
+    """
     try:
-        await _perform(page, action)
+        await _perform(page, action, points)
     except ActionError as error:
         return str(error)
     return ""
@@ -53,22 +61,25 @@ async def perform(page: Page, action: Action) -> str:
 async def take_pointer_away(page: Page) -> None:
     """Move the pointer off the page, where a new page has it: what it hovers over looks different."""
     if page.pointed:
-        await _mouse(page, [_move(Point(-1, -1))])
+        away = Point(-1, -1)  # a button that was not pressed is released, of which the page learns nothing
+        await _mouse(page, [_move(away), _button("mouseReleased", away, "none", 0)])
         page.pointed = False
 
 
-async def _perform(page: Page, action: Action) -> None:
+async def _perform(page: Page, action: Action, points: Mapping[int, Point]) -> None:
     match action:
         case Click():
-            await _click(page, await _target(page, action.element, action.x, action.y), action)
+            await _click(page, await _target(page, action.element, action.x, action.y, points), action)
         case Hover():
-            await _mouse(page, [_move(await _target(page, action.element, action.x, action.y))])
+            await _mouse(page, [_move(await _target(page, action.element, action.x, action.y, points))])
         case Drag():
-            start = await _target(page, action.element, action.x, action.y)
-            end = await _target(page, action.to_element, action.to_x, action.to_y)
+            if not {action.element, action.to_element} - {None} <= points.keys():
+                points = {}  # looking for one may scroll the other
+            start = await _target(page, action.element, action.x, action.y, points)
+            end = await _target(page, action.to_element, action.to_x, action.to_y, points)
             await _drag(page, start, end)
         case Scroll():
-            await _scroll(page, action)
+            await _scroll(page, action, points)
         case Type():
             await _keys(page, typing(action.text))
         case Press():
@@ -77,15 +88,13 @@ async def _perform(page: Page, action: Action) -> None:
             await _fill(page, action)
         case Select():
             _check(await page.ask(action.element, "select", action.option), action.element)
-        case Wait():
-            await asyncio.sleep(action.ms / 1000)
-        case Done():
-            pass
+        case Wait() | Done():
+            pass  # the page's time passes after every action
         case _:
             raise ActionError(f"{action.name}: a browser cannot do that.")
 
 
-async def _target(page: Page, element: int | None, x: int | None, y: int | None) -> Point:
+async def _target(page: Page, element: int | None, x: int | None, y: int | None, points: Mapping[int, Point]) -> Point:
     """Return the point of an element or of coordinates.
 
     Raises:
@@ -95,6 +104,8 @@ async def _target(page: Page, element: int | None, x: int | None, y: int | None)
         assert x is not None
         assert y is not None
         return Point(x, y)
+    if element in points:
+        return points[element]
     found = await page.ask(element, "locate")
     _check(found, element)
     return Point(found["x"], found["y"])
@@ -170,12 +181,12 @@ async def _keys(page: Page, events: list[dict[str, Any]]) -> None:
         await within(asyncio.gather(*sent), PAGE_TIMEOUT_S, "key input")
 
 
-async def _scroll(page: Page, action: Scroll) -> None:
+async def _scroll(page: Page, action: Scroll, points: Mapping[int, Point]) -> None:
     if action.element is None and action.x is None:
         middle = await page.observer("({ x: innerWidth / 2, y: innerHeight / 2 })")
         point = Point(middle["x"], middle["y"])
     else:
-        point = await _target(page, action.element, action.x, action.y)
+        point = await _target(page, action.element, action.x, action.y, points)
     wheel = {"type": "mouseWheel", "x": point.x, "y": point.y, "deltaX": action.dx, "deltaY": action.dy}
     await _mouse(page, [_move(point), wheel])
     await page.draw()  # scrolls by the wheel are taken with a frame, and shown with the one after

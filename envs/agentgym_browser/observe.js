@@ -149,7 +149,7 @@
       const box = boxOf(node);
       const edge = (n) => Math.max(-16384, Math.min(16384, Math.round(n)));
       found.push([idOf(node), role, name, valueOf(node, role), statesOf(node),
-        [edge(box.left), edge(box.top), edge(box.width), edge(box.height)]]);
+        [edge(box.left), edge(box.top), edge(box.width), edge(box.height)], pointAt(node, box)]);
     };
     const walk = (node, parentPointer, named) => {
       if (found.length >= MAX_ELEMENTS || excluded.has(node) || SKIPPED.has(node.tagName)) return;
@@ -208,24 +208,30 @@
     return at;
   };
 
+  const topAt = (node, x, y) => (node.getRootNode().elementFromPoint || document.elementFromPoint).call(node.getRootNode(), x, y);
+  const hitsItself = (node, x, y) => {
+    const top = topAt(node, x, y);
+    return top && (top === node || node.contains(top) || node.labels && [...node.labels].some((label) => label.contains(top)));
+  };
+  const inSight = (node, box) => box.top >= 0 && box.left >= 0 && box.bottom <= innerHeight && box.right <= innerWidth
+    && hitsItself(node, ...middle(box));
+  // Where to point at an element as it is, without looking for it; null where that takes more, as locate() does.
+  const pointAt = (node, box) => {
+    const pieces = node.getClientRects();
+    return pieces.length === 1 && inSight(node, box) ? middle(box) : null;
+  };
   // The point of an element that a user would hit: the middle of its first visible piece, after scrolling to it.
   const locate = (id) => {
     const node = byIdRef(id);
     if (!node) return { error: "gone" };
     if (node instanceof HTMLOptionElement && node.parentElement && !node.getBoundingClientRect().width) return { error: "option" };
-    const inside = (box) => box.top >= 0 && box.left >= 0 && box.bottom <= innerHeight && box.right <= innerWidth;
-    const topAt = (x, y) => (node.getRootNode().elementFromPoint || document.elementFromPoint).call(node.getRootNode(), x, y);
-    const hitsItself = (x, y) => {
-      const top = topAt(x, y);
-      return top && (top === node || node.contains(top) || node.labels && [...node.labels].some((label) => label.contains(top)));
-    };
-    // What lets the pointer through is hit by way of its parent; but a parent is also all there is to hit where a
-    // scrolling box cuts the element off, so that counts only once the element has been scrolled to.
-    const hits = (x, y) => hitsItself(x, y) || Boolean(topAt(x, y)) && topAt(x, y).contains(node);
-    if (!inside(node.getBoundingClientRect()) || !hitsItself(...middle(node.getBoundingClientRect())))
+    if (!inSight(node, node.getBoundingClientRect()))
       node.scrollIntoView({ block: "center", inline: "nearest", behavior: "instant" });
     const pieces = [...node.getClientRects()].filter((box) => box.width > 0 && box.height > 0);
     if (!pieces.length) return { error: "hidden" };
+    // What lets the pointer through is hit by way of its parent; but a parent is also all there is to hit where a
+    // scrolling box cuts the element off, so that counts only once the element has been scrolled to.
+    const hits = (x, y) => hitsItself(node, x, y) || Boolean(topAt(node, x, y)) && topAt(node, x, y).contains(node);
     for (const box of pieces) {
       const [x, y] = middle(box);
       if (hits(x, y)) return { x, y };
@@ -277,19 +283,14 @@
     return {};
   };
 
-  const MAX_IMAGE_MS = 1000;
-  const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-  // Due timers have run, animations have ended, images have arrived: an observation shows no page in motion.
-  const settle = async () => {
-    await later(0);
+  // An observation shows no page in motion.
+  const finishAnimations = () => {
     for (const animation of document.getAnimations()) {
       try { animation.finish(); } catch { animation.cancel(); }  // an endless one has no end to jump to
     }
-    const coming = [...document.images].filter((image) => !image.complete && image.loading !== "lazy");
-    if (coming.length) await Promise.race([Promise.allSettled(coming.map((image) => image.decode())), later(MAX_IMAGE_MS)]);
   };
   globalThis.agentgym = {
-    observe, locate, through, nameFrame, prepareFill, select, settle,
+    observe, locate, through, nameFrame, prepareFill, select, finishAnimations,
     reset: () => { ids = new WeakMap(); byId = new Map(); next = 1; },
   };
 })();

@@ -1,4 +1,9 @@
-"""One page: navigation, scripts, frames of the screen, events.
+"""One page: navigation, scripts, frames of the screen, events, and its time.
+
+Time in a page is virtual: it stands still unless `pass_time` lets it pass, and then runs as fast as the page can. So
+the same actions lead to the same page, however busy the machine is, and waiting costs nothing. It stands still, too,
+while the page's own requests are answered. Workers have real time.
+
 
 A page is a tab of a `window.Window`, which owns its browser context. A page that crashes its renderer fails its window
 alone, one that crashes the browser fails all.
@@ -8,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import io
 import json
 from pathlib import Path
@@ -33,8 +39,23 @@ OBSERVER = Path(__file__).with_name("observe.js").read_text()
 PAGE_TIMEOUT_S = 5.0  # a page that does not answer for so long is given up
 LOAD_TIMEOUT_S = 20.0
 MAX_URL = 200  # characters of one in an error
+LOADING_MS = 100  # virtual time that passes while a page loads, at least
+LOADING_WAIT_S = 0.05  # a page that has not loaded so long after that needs more of it
+REQUEST_TIMEOUT_S = 1.0  # the page's time passes again once it has waited for its requests for so long
+STARVATION = 100  # tasks that are due at once after which a page's time passes nevertheless
+DETERMINISM = Path(__file__).with_name("determinism.js").read_text()
+EPOCH_MS = 1_577_880_000_000  # 2020-01-01 12:00 UTC: when every episode begins
 
 _GONE = ("context", "navigated", "destroyed", "frame")  # parts of DevTools' messages when a page was replaced
+
+
+def beginning(seed: int, script: str) -> str:
+    """Return what documents begin with: an episode's seed and clock, and a task's own script."""
+    return f"{DETERMINISM}({seed}, {EPOCH_MS});\n{script}"
+
+
+class _DocumentReplacedError(SessionCrashedError):
+    """A script's document was replaced before it answered."""
 
 
 class Page:
@@ -45,9 +66,12 @@ class Page:
         session_id: of DevTools.
         target_id: of DevTools; also the id of its main frame.
         window: whose tab it is; hears of what a window shows, such as dialogs.
+        source: JavaScript that new documents begin with; empty for none yet.
     """
 
-    def __init__(self, connection: Connection, *, session_id: str, target_id: str, window: Window) -> None:
+    def __init__(
+        self, connection: Connection, *, session_id: str, target_id: str, window: Window, source: str = ""
+    ) -> None:
         self._connection = connection
         self._session_id = session_id
         self._target_id = target_id
@@ -56,6 +80,8 @@ class Page:
         self._loaded = asyncio.Event()
         self._idle = asyncio.Event()  # whether neither the page nor a frame of it is loading
         self._loading = {target_id}
+        self._passed: asyncio.Future[None] | None = None  # done once the time that is passing has passed
+        self._script = ""  # identifier of the script that new documents begin with
         self._viewport: tuple[int, int] | None = None
         self.frames = Frames(self, target_id)
         self.site = Site()
@@ -73,8 +99,10 @@ class Page:
             self.tell("Runtime.enable"),
             self.tell("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}),
             self.tell("Page.addScriptToEvaluateOnNewDocument", observer),
+            *([self.tell("Page.addScriptToEvaluateOnNewDocument", {"source": source})] if source else []),
             self.tell("Emulation.setFocusEmulationEnabled", {"enabled": True}),
             self.tell("Page.setDownloadBehavior", {"behavior": "deny"}),
+            self.tell("Emulation.setVirtualTimePolicy", {"policy": "pause", "initialVirtualTime": EPOCH_MS / 1000}),
             self.tell("Runtime.runIfWaitingForDebugger"),
             return_exceptions=True,  # a popup may be closed again at once
         )
@@ -120,24 +148,31 @@ class Page:
             await self.call("Emulation.setDeviceMetricsOverride", metrics)
             self._viewport = viewport
 
-    async def navigate(self, url: str, *, before: str = "") -> None:
-        """Open a URL and wait until it has loaded.
+    async def begin(self, source: str) -> None:
+        """Let new documents begin with JavaScript, as `beginning` makes it."""
+        if self._script:
+            self.send("Page.removeScriptToEvaluateOnNewDocument", {"identifier": self._script})
+        self._script = (await self.call("Page.addScriptToEvaluateOnNewDocument", {"source": source}))["identifier"]
 
-        Args:
-            url: the page.
-            before: JavaScript that runs in the page before its own; empty for none.
+    async def navigate(self, url: str) -> None:
+        """Open a URL and wait until it has loaded.
 
         Raises:
             SessionCrashedError: it cannot be loaded.
+            SessionTimeoutError: it does not load in time.
         """
-        script = await self.call("Page.addScriptToEvaluateOnNewDocument", {"source": before}) if before else None
         self._loaded.clear()
         answer = await self.call("Page.navigate", {"url": url}, timeout_s=LOAD_TIMEOUT_S)
         if "errorText" in answer:
             raise SessionCrashedError(f"{url} did not load: {self.refused or answer['errorText']}")
-        await within(asyncio.ensure_future(self._loaded.wait()), LOAD_TIMEOUT_S, f"loading {url}")
-        if script is not None:
-            await self.call("Page.removeScriptToEvaluateOnNewDocument", script)
+        await within(self._load(), LOAD_TIMEOUT_S, f"loading {url}")
+
+    async def _load(self) -> None:
+        """Let time pass until the page has loaded; it may stand between two requests with nothing that stops it."""
+        while not self._loaded.is_set():
+            await self._let_pass(LOADING_MS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._loaded.wait(), LOADING_WAIT_S)
 
     @property
     def context(self) -> int | None:
@@ -150,8 +185,7 @@ class Page:
         Raises:
             SessionCrashedError: it threw; page and task do not fit together.
         """
-        parameters = _evaluation(expression) | ({} if context is None else {"contextId": context})
-        return _value(await self.call("Runtime.evaluate", parameters, timeout_s=PAGE_TIMEOUT_S))
+        return await self._answer(self._ask(expression, context=context))
 
     async def observer(self, expression: str) -> Any:
         """Evaluate JavaScript in the observer's isolated world, in whichever document is there in the end.
@@ -165,13 +199,9 @@ class Page:
             if remaining <= 0:
                 raise SessionTimeoutError(f"The page did not answer in {PAGE_TIMEOUT_S:g} s.")
             context = await within(asyncio.shield(self._observer), remaining, "the page's document")
-            try:
-                parameters = {**_evaluation(expression), "contextId": context}
-                return _value(await self.call("Runtime.evaluate", parameters, timeout_s=remaining))
-            except SessionCrashedError as error:
-                if self.crashed or not any(part in str(error).lower() for part in _GONE):
-                    raise
-                await asyncio.sleep(0.005)  # the document was replaced while it was asked; its successor is loading
+            with contextlib.suppress(_DocumentReplacedError):
+                return await self._answer(self._ask(expression, context=context), timeout_s=remaining)
+            await asyncio.sleep(0.005)  # its successor is loading
 
     async def ask(self, element: int, function: str, *arguments: str) -> dict[str, Any]:
         """Ask the observer of an element's document about it; points are those of the page's viewport."""
@@ -184,29 +214,53 @@ class Page:
         answer = await self.frames.ask(frame, call)
         return await self.frames.to_page(frame, answer) if "x" in answer else answer
 
-    async def observe(self, hidden: str, first: int) -> dict[str, Any]:
-        """Return what the observer sees, with what frames show in place.
-
-        Args:
-            hidden: CSS selector of what is left out.
-            first: id from which on new ones are given.
-        """
-        raw: dict[str, Any] = await self.observer(f"agentgym.observe({json.dumps(hidden)}, {first})")
-        return await self.frames.fill_in(raw, hidden) if raw["frames"] else raw
-
-    async def reset(self) -> None:
+    async def number_anew(self) -> None:
         """Let the ids of elements begin anew."""
         await self.observer("agentgym.reset()")
         await self.frames.reset()
 
-    async def settle(self) -> None:
-        """Wait for what an action has set off: its handlers, timers that are due, a navigation."""
-        await self.observer("agentgym.settle()")
+    async def finish_animations(self) -> None:
+        """Bring what moves to its end, so that the frame that is drawn next shows no page in motion."""
+        await self.observer("agentgym.finishAnimations()")
+        if self.frames:
+            await self.frames.finish_animations()
+
+    async def look(self, observation: str, value: str) -> tuple[Any, Any]:
+        """Evaluate an expression in the observer's world and one in the page's own, at the same moment.
+
+        Raises:
+            SessionCrashedError: one of them threw.
+            SessionTimeoutError: no document answered in time.
+        """
+        if self._observer.done():
+            seen = self._ask(observation, context=self._observer.result())
+            read = self._ask(value)
+            with contextlib.suppress(_DocumentReplacedError):
+                return await self._answer(seen), await self._answer(read)
+        return await self.observer(observation), await self.evaluate(value)
+
+    async def pass_time(self, ms: int) -> None:
+        """Let the page do what it would in so many milliseconds, after a navigation that is under way.
+
+        Raises:
+            SessionTimeoutError: it has not done with it in time.
+        """
+        await self._let_pass(ms)
         if not self._idle.is_set():
             await within(asyncio.ensure_future(self._idle.wait()), LOAD_TIMEOUT_S, "a navigation")
-            await self.observer("agentgym.settle()")
-        if self.frames:
-            await self.frames.settle()
+            await self._let_pass(ms)
+
+    async def _let_pass(self, ms: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._passed = loop.create_future()
+        policy = {"budget": max(1, ms), "maxVirtualTimeTaskStarvationCount": STARVATION}
+        set_policy = "Emulation.setVirtualTimePolicy"
+        self.send(set_policy, {"policy": "pauseIfNetworkFetchesPending", **policy})
+        hurry = loop.call_later(REQUEST_TIMEOUT_S, self.send, set_policy, {"policy": "advance", **policy})
+        try:
+            await within(self._passed, PAGE_TIMEOUT_S, "the page's own work")
+        finally:
+            hurry.cancel()
 
     async def draw(self, **options: Any) -> dict[str, Any]:
         """Draw a frame: what waits for one (pointer moves, animation callbacks, pictures of the screen) happens now.
@@ -250,6 +304,31 @@ class Page:
         self.drawing = False
         self._connection.drawing.release()
 
+    def _ask(self, expression: str, *, context: int | None = None) -> asyncio.Future[dict[str, Any]]:
+        """Send JavaScript, to the page's own world where there is no other context."""
+        parameters = {"expression": expression, "returnByValue": True, "awaitPromise": True}
+        return self.send("Runtime.evaluate", parameters if context is None else {**parameters, "contextId": context})
+
+    async def _answer(self, asked: asyncio.Future[dict[str, Any]], *, timeout_s: float = PAGE_TIMEOUT_S) -> Any:
+        """Return the JSON value that JavaScript came to.
+
+        Raises:
+            SessionCrashedError: it threw.
+            _DocumentReplacedError: its document is no longer there.
+            SessionTimeoutError: no answer in time.
+        """
+        try:
+            answer = await within(asked, timeout_s, "a script in the page")
+        except SessionCrashedError as error:
+            if self.crashed or not any(part in str(error).lower() for part in _GONE):
+                raise
+            raise _DocumentReplacedError(str(error)) from error
+        if "exceptionDetails" in answer:
+            details = answer["exceptionDetails"]
+            text = details.get("exception", {}).get("description") or details.get("text", "")
+            raise SessionCrashedError(f"A script failed in the page: {text[:300]}")
+        return answer["result"].get("value")
+
     def _check_alive(self) -> None:
         if self.crashed:
             raise SessionCrashedError("The page has crashed; reset the session.")
@@ -258,7 +337,7 @@ class Page:
 
     def _on_event(self, method: str, event: Event) -> None:
         if method == "Fetch.requestPaused":
-            self._answer(event["requestId"], event)
+            self._answer_request(event["requestId"], event)
         elif method == "Runtime.executionContextCreated":
             context = event["context"]
             data = context.get("auxData", {})
@@ -269,6 +348,8 @@ class Page:
         elif method == "Runtime.executionContextsCleared":
             self._set_observer(None)
             self.frames.clear()
+        elif method == "Emulation.virtualTimeBudgetExpired":
+            self._on_time_passed()
         elif method == "Page.loadEventFired":
             self._loaded.set()
         elif method == "Page.frameStartedLoading":
@@ -280,12 +361,22 @@ class Page:
             if method == "Page.frameDetached":
                 self._set_loading(event["frameId"], loading=False)
         elif method == "Inspector.targetCrashed":
-            self.crashed = True
-            self._connection.give_up(self._session_id)
+            self._on_crash()
         else:
             self._window.hear(self, method, event)
 
-    def _answer(self, request_id: str, event: Event) -> None:
+    def _on_time_passed(self) -> None:
+        if self._passed is not None and not self._passed.done():
+            self._passed.set_result(None)
+
+    def _on_crash(self) -> None:
+        self.crashed = True
+        self._connection.give_up(self._session_id)
+        if self._passed is not None and not self._passed.done():
+            self._passed.set_exception(SessionCrashedError("The page crashed while its time passed."))
+            self._passed.exception()  # mark as seen: nobody may be waiting
+
+    def _answer_request(self, request_id: str, event: Event) -> None:
         """Answer a request; a document that cannot be had does not take the place of the one that is there."""
         url = event["request"]["url"]
         leaves = event.get("resourceType") == "Document" and event.get("frameId") == self._target_id
@@ -315,15 +406,3 @@ class Page:
             self._observer = asyncio.get_running_loop().create_future()
         if context is not None:
             self._observer.set_result(context)
-
-
-def _evaluation(expression: str) -> dict[str, Any]:
-    return {"expression": expression, "returnByValue": True, "awaitPromise": True, "userGesture": False}
-
-
-def _value(answer: dict[str, Any]) -> Any:
-    if "exceptionDetails" in answer:
-        details = answer["exceptionDetails"]
-        text = details.get("exception", {}).get("description") or details.get("text", "")
-        raise SessionCrashedError(f"A script failed in the page: {text[:300]}")
-    return answer["result"].get("value")

@@ -7,11 +7,10 @@ failed session throws its page away.
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agentgym.action import Action, Done
+from agentgym.action import Action, Done, Wait
 from agentgym.episode import Score
 from agentgym.errors import InfrastructureError, SessionCrashedError, SessionStateError
 from agentgym.observation import MAX_PROSE, Observation
@@ -28,6 +27,15 @@ if TYPE_CHECKING:
 
     from agentgym.task import Instance
     from agentgym_browser.devtools import Connection
+
+
+class _Found(NamedTuple):
+    """What a page was read to be."""
+
+    seen: Seen
+    value: Any
+    """Of the expression that was asked for."""
+    screenshot: NDArray[np.uint8] | None
 
 
 class Session:
@@ -69,23 +77,22 @@ class Session:
             window = await self._open(task)
             page = window.first
             self._setup = task.prepare(instance.seed)
-            self._instruction = self._setup.instruction
             start = task.start_script(instance.seed)
             scripted = bool(start or task.instruction_script)  # then the page must not stop for a dialog
+            self._instruction = self._setup.instruction
             window.begin(asks=not scripted)
             async with window.turn() as turn:
                 if self._loaded is not task:
                     window.serve(task.site(self._setup))
-                    await page.navigate(task.url, before=task.load_script(instance.seed))
+                    await window.open_page(task.url, seed=instance.seed, script=task.load_script(instance.seed))
                 self._loaded = task if task.reusable else None
                 if start:
                     await page.evaluate(start)
-                await window.settle()
-                await page.reset()
+                await window.pass_time(task.pace_ms)
+                found = await self._look(window, task, task.instruction_script or "null", anew=True)
                 if task.instruction_script:
-                    self._instruction = str(await page.evaluate(task.instruction_script))[:MAX_PROSE]
-                screenshot = await self._draw(window)
-                observation = await self._observe(window, task, screenshot)
+                    self._instruction = str(found.value)[:MAX_PROSE]
+                observation = self._observation(window, found)
             if turn.stopped and scripted:
                 raise _storm("while the task was started")
             if turn.stopped:
@@ -111,11 +118,9 @@ class Session:
         try:
             async with window.turn() as turn:
                 error = await window.perform(action)
-                await window.settle()
-                screenshot = await self._draw(window)
-                state, observation = await asyncio.gather(
-                    window.first.evaluate(task.state_script), self._observe(window, task, screenshot, error=error)
-                )
+                await window.pass_time(task.pace_ms + (action.ms if isinstance(action, Wait) else 0))
+                found = await self._look(window, task, task.state_script)
+                observation = self._observation(window, found, error=error)
             if turn.stopped and answer is not None:
                 raise _storm("where its state was to be read")
             if turn.stopped:
@@ -123,7 +128,7 @@ class Session:
         except InfrastructureError:
             await self.discard()
             raise
-        score = task.score(state, self._setup.goal, answer)
+        score = task.score(found.value, self._setup.goal, answer)
         if score is None and answer is not None:
             score = Score(0.0, "the agent said that it was done, but the task was not")
         if score is not None:
@@ -150,42 +155,47 @@ class Session:
         await self._window.resize(task.viewport)
         return self._window
 
+    async def _look(self, window: Window, task: BrowserTask, value: str, *, anew: bool = False) -> _Found:
+        """Read the page, and the value of an expression in the task's own.
+
+        Where its pages do something with frames, one is drawn before, so that it is done; else one only for a picture.
+        """
+        screenshot = None
+        if not task.still:
+            await window.in_front(Page.finish_animations)
+            screenshot = await self._draw(window)
+        seen, answer = await window.look(task.hidden, value, anew=anew)
+        if task.still and self._screenshot:
+            screenshot = await window.in_front(Page.screenshot)
+        self._picture = screenshot
+        if screenshot is not None and window.modals:
+            screenshot = paint(screenshot, seen.elements)
+        return _Found(seen, answer, screenshot)
+
     async def _draw(self, window: Window) -> NDArray[np.uint8] | None:
-        """Draw a frame, so that what a page does with the next one is done; return it where it is wanted."""
         if self._screenshot:
-            self._picture = await window.in_front(Page.screenshot)
-            return self._picture
+            return await window.in_front(Page.screenshot)
         await window.in_front(partial(Page.draw, noDisplayUpdates=True))
         return None
 
-    async def _observe(
-        self, window: Window, task: BrowserTask, screenshot: NDArray[np.uint8] | None, *, error: str = ""
-    ) -> Observation:
-        seen = await window.observe(task.hidden)
-        if screenshot is not None and window.modals:
-            screenshot = paint(screenshot, seen.elements)
-        return self._observation(window, seen, screenshot, error)
-
     def _stopped(self, window: Window, error: str) -> Observation:
         """Return what is seen while a dialog stops the page: the dialog, above the picture from before."""
-        seen, screenshot = window.look(), None
+        seen, screenshot = window.glance(), None
         if self._screenshot:
             width, height = window.viewport
             before = self._picture
             fits = before is not None and before.shape == (height, width, 3)
             screenshot = paint(before if fits and before is not None else blank(window.viewport), seen.elements)
-        return self._observation(window, seen, screenshot, error)
+        return self._observation(window, _Found(seen, None, screenshot), error=error)
 
-    def _observation(
-        self, window: Window, seen: Seen, screenshot: NDArray[np.uint8] | None, error: str
-    ) -> Observation:
+    def _observation(self, window: Window, found: _Found, *, error: str = "") -> Observation:
         return Observation(
             instruction=self._instruction,
-            elements=seen.elements,
-            url=seen.url,
-            title=seen.title,
+            elements=found.seen.elements,
+            url=found.seen.url,
+            title=found.seen.title,
             error=" ".join(part for part in (error, window.take_notes()) if part),
-            screenshot=screenshot,
+            screenshot=found.screenshot,
         )
 
 

@@ -50,6 +50,12 @@ class BrowserTask(Task):
     """Whether its pages leave nothing in the browser (cookies, storage, workers), so that the next episode of a task of
     that kind needs a new document only, not a new browser context: a third of the time."""
 
+    pace_ms: int = 500
+    """Virtual milliseconds that pass with every action: what a page does by itself until the agent acts again."""
+    still: bool = False
+    """Whether its pages do nothing with frames (animation callbacks, transitions, observers of size and visibility), so
+    that one is drawn for a screenshot only: without them a step costs a fifth less."""
+
     def setup(self, rng: Random) -> Setup:
         """Return instruction, page and goal of one seed.
 

@@ -8,6 +8,7 @@ elements, so that an id means one thing for the whole episode.
 from __future__ import annotations
 
 import asyncio
+import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -18,7 +19,7 @@ from agentgym_browser import inputs, tabs
 from agentgym_browser.devtools import CALL_TIMEOUT_S, within
 from agentgym_browser.dialog import Dialog, Modal
 from agentgym_browser.network import Site
-from agentgym_browser.page import Page
+from agentgym_browser.page import Page, beginning
 from agentgym_browser.turn import PageStopped, Turn
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Window:
         self._shown: dict[int, Control] = {}  # the controls of the newest observation
         self._highest = 0  # id given so far
         self._seen = Seen((), "", "")
+        self._points: dict[int, inputs.Point] = {}  # where to point at the elements of the newest observation
+        self._source = ""  # what documents of the episode begin with
         self.viewport = (0, 0)
         self.site = Site()
         self.tabs: list[Page] = []
@@ -153,7 +156,7 @@ class Window:
             return ""
         page = self.page
         try:
-            return await inputs.perform(page, action)
+            return await inputs.perform(page, action, self._points)
         except SessionCrashedError:
             if page in self.tabs:
                 raise
@@ -187,16 +190,29 @@ class Window:
             can = " and ".join(["clicked"] * (control.click is not None) + ["filled"] * (control.fill is not None))
             raise ActionError(f"{action.name}: this {control.role} of the window can only be {can or 'read'}.")
 
-    async def settle(self) -> None:
-        """Wait for what an action has set off, in whichever tab is shown in the end."""
-        settled = None
-        while settled is not self.page:
-            settled = await self.in_front(self._settle)
+    async def open_page(self, url: str, *, seed: int, script: str) -> None:
+        """Open the task's page in its own tab.
 
-    async def _settle(self, page: Page) -> Page:
-        await page.ready()
-        await page.resize(self.viewport)
-        await page.settle()
+        Args:
+            url: the page.
+            seed: the episode's.
+            script: JavaScript that runs in each document before its own; empty for none.
+        """
+        self._source = beginning(seed, script)
+        await self.first.begin(self._source)
+        await self.first.navigate(url)
+
+    async def pass_time(self, ms: int) -> None:
+        """Let milliseconds pass in whichever tab is shown in the end."""
+        passed = None
+        while passed is not self.page:
+            passed = await self.in_front(partial(self._pass_time, ms))
+
+    async def _pass_time(self, ms: int, page: Page) -> Page:
+        if page is not self.first:
+            await page.ready()
+            await page.resize(self.viewport)
+        await page.pass_time(ms)
         return page
 
     async def in_front(self, work: Callable[[Page], Awaitable[Result]]) -> Result:
@@ -215,36 +231,46 @@ class Window:
         self._notes.clear()
         return " ".join(note for note in notes if note)[:MAX_PROSE]
 
-    async def observe(self, hidden: str) -> Seen:
-        """Return what is on screen.
+    async def look(self, hidden: str, value: str, *, anew: bool = False) -> tuple[Seen, Any]:
+        """Return what is on screen, and the value of JavaScript in the task's own tab.
 
         Args:
             hidden: CSS selector of what is left out.
+            value: the expression.
+            anew: whether ids of elements begin anew.
         """
-        return await self.in_front(partial(self._observe, hidden))
+        return await self.in_front(partial(self._look, hidden, value, anew))
 
-    async def _observe(self, hidden: str, page: Page) -> Seen:
-        first = self._highest + 1 if self._shared else 1
-        raw = await page.observe(hidden, first)
+    async def _look(self, hidden: str, value: str, anew: bool, page: Page) -> tuple[Seen, Any]:  # noqa: FBT001 (partial)
+        raw, answer = await self._read(page, hidden, value, anew=anew)
         if raw["next"] > MAX_ELEMENT and len(raw["elements"]) < MAX_ELEMENT // 2:  # used up by what came and went
-            await self._number_anew()
-            raw = await page.observe(hidden, 1)
+            self._ids.clear()
+            raw, answer = await self._read(page, hidden, value, anew=True)
         self._highest = max(self._highest, raw["next"] - 1)
-        rows = [] if self.modals else raw["elements"]
-        elements = [element(each) for each in rows if each[0] <= MAX_ELEMENT]
+        rows = [] if self.modals else [row for row in raw["elements"] if row[0] <= MAX_ELEMENT]
+        self._points = {row[0]: inputs.Point(*row[6]) for row in rows if row[6]}
         page.url, page.title = str(raw["url"])[:MAX_PROSE], str(raw["title"])
         self._seen = Seen((), page.url, page.title)
-        return self._seen._replace(elements=(*self._controls(), *elements))
+        return self._seen._replace(elements=(*self._controls(), *map(element, rows))), answer
 
-    async def _number_anew(self) -> None:
-        """Let ids begin anew, in all tabs."""
-        self._ids.clear()
-        self._highest = 0
-        for page in tuple(self.tabs):
-            await page.reset()
+    async def _read(self, page: Page, hidden: str, value: str, *, anew: bool) -> tuple[dict[str, Any], Any]:
+        """Return what observe.js tells of a page, with its frames, and the value of the expression."""
+        if anew:
+            self._highest = 0
+            for each in (tab for tab in self.tabs if tab is not page or tab.frames):
+                await each.number_anew()
+        first = self._highest + 1 if self._shared else 1
+        observe = f"agentgym.observe({json.dumps(hidden)}, {first})"
+        observe = f"agentgym.reset(), {observe}" if anew else observe
+        if page is self.first:
+            raw, answer = await page.look(observe, value)
+        else:
+            raw, answer = await page.observer(observe), await self.first.evaluate(value)
+        return (await page.frames.fill_in(raw, hidden) if raw["frames"] else raw), answer
 
-    def look(self) -> Seen:
+    def glance(self) -> Seen:
         """Return what is on screen while a dialog stops the page."""
+        self._points = {}
         return self._seen._replace(elements=self._controls())
 
     async def close(self) -> None:
@@ -309,7 +335,11 @@ class Window:
             self.note(f"A further tab was closed: at most {MAX_TABS} may be open.")
             return
         page = Page(
-            self._connection, session_id=event["sessionId"], target_id=target["targetId"], window=self
+            self._connection,
+            session_id=event["sessionId"],
+            target_id=target["targetId"],
+            window=self,
+            source=self._source,
         )
         page.site = self.site
         if self.tabs:
@@ -321,7 +351,7 @@ class Window:
 
 def element(raw: list[Any]) -> Element:
     """Read one row of observe.js."""
-    identity, role, name, value, states, box = raw
+    identity, role, name, value, states, box, _ = raw
     return Element(identity, role, _text(name), _text(value), tuple(states), Box(*box))
 
 

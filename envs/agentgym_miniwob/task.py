@@ -64,27 +64,6 @@ LOAD_ICONS = """window.agentgymIcons ? 0 : Promise.all((window.agentgymIcons =
     const found = /url\\("(.*?)"\\)/.exec((rule.style && rule.style.content) || '');
     return found ? [Object.assign(new Image(), { src: new URL(found[1], sheet.href || location.href).href })] : [];
   }))).map((image) => image.decode().catch(() => 0))).then(() => 0)"""
-# Before a page's own scripts: chance from the seed (Mulberry32, T. Ettinger, public domain) until core.js brings its
-# own generator, and a clock that shows the same time at the start of every episode.
-LOADING = """(() => {{
-  let state = {seed} | 0;
-  Math.random = () => {{
-    state = (state + 0x6D2B79F5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  }};
-  const clock = performance.now.bind(performance), epoch = {epoch_ms};
-  let start = clock();
-  const now = () => epoch + Math.floor(clock() - start);
-  const own = {{ now, startAgain: () => {{ start = clock(); }} }};
-  Date = new Proxy(Date, {{
-    construct: (date, values, target) => Reflect.construct(date, values.length ? values : [now()], target),
-    apply: () => new Date().toString(),
-    get: (date, key) => Object.hasOwn(own, key) ? own[key] : Reflect.get(date, key),
-  }});
-}})()"""
-EPOCH_MS = 1_577_880_000_000  # 2020-01-01 12:00 UTC
 # Where an instruction shows a picture, it names it as the element list does: by its colour or its classes.
 INSTRUCTION = """((query) => {
   const pictures = [...document.querySelectorAll('#query :empty:is(.ui-icon, [style*=background-color])')];
@@ -109,6 +88,7 @@ FRESH_PAGE = frozenset({
 })  # fmt: skip
 # What these show moves by itself, which is the task: a first observation depends on the moment at which it is taken.
 NONDETERMINISTIC = frozenset({"stock-market"})
+DRAWN = frozenset({"chase-circle", "moving-items", "drag-cube"})  # these move with frames
 MAX_STEPS = 15
 HIDDEN = "#reward-display, #sync-task-cover, #click-canvas, #query"
 
@@ -146,6 +126,7 @@ class MiniWobTask(BrowserTask):
         self.name = name
         self.id = f"miniwob/{name}"
         self.reusable = name not in FRESH_PAGE
+        self.still = name not in DRAWN
         self.deterministic = name not in NONDETERMINISTIC
 
     @property
@@ -176,10 +157,6 @@ class MiniWobTask(BrowserTask):
     def start_script(self, seed: int) -> str:
         """Start an episode in the page."""
         return START.format(mode="train", seed=seed) + ";\n" + LOAD_ICONS
-
-    def load_script(self, seed: int) -> str:
-        """Seed what a page draws while it loads, and set its clock."""
-        return LOADING.format(seed=seed, epoch_ms=EPOCH_MS)
 
     def score(self, state: Any, goal: Any, answer: str | None) -> Score | None:
         """Read the page's own verdict."""

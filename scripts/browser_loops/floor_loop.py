@@ -33,7 +33,7 @@ FLAGS = (
     "--allow-file-access-from-files",
     "--disable-background-timer-throttling", "--disable-extensions", "--enable-begin-frame-control",
     "--run-all-compositor-stages-before-draw", "--no-sandbox", "--disable-threaded-animation",
-    "--disable-checker-imaging", "--disable-features=DeferRendererTasksAfterInput",
+    "--disable-checker-imaging", "--disable-features=DeferRendererTasksAfterInput,RasterInducingScroll",
 )  # fmt: skip
 OBSERVER = Path(agentgym_browser.__file__).with_name("observe.js").read_text()
 START = """(() => {{ core.EPISODE_MAX_TIME = 2147483647; if (!core.cover_div) core.startEpisode(); core.endEpisode(0);
