@@ -193,7 +193,7 @@ class TestMoreOfThem:
 
     def test_ids_begin_anew_before_they_run_out(self, world: World) -> None:
         body = """<button onclick="for (const each of document.querySelectorAll('i')) each.outerHTML = '<i>x</i>'">new
-            </button><iframe src="/inner"></iframe><script>document.write("<i>x</i>".repeat(1900))</script>"""
+            </button><iframe src="/inner"></iframe><script>document.write("<p><i>x</i></p>".repeat(1900))</script>"""
         seen = open_page(world, framed(body))
         for _ in range(7):
             seen = act(world, Click(element=find(seen, "button", "new").id))

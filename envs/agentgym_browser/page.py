@@ -295,10 +295,9 @@ class Page:
 
     def gone(self) -> None:
         """Take note that the page has been closed."""
-        self.crashed = True
         self._closed.set()
         self._connection.on_events(self._session_id, None)
-        self._connection.give_up(self._session_id)
+        self._on_crash()
 
     def _drawn(self, _: asyncio.Future[Any]) -> None:
         self.drawing = False
