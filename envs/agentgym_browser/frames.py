@@ -89,23 +89,26 @@ class Frames:
         """Return the frame that an element is in; None for the page itself."""
         return self._owners.get(element)
 
-    async def ask(self, frame: str, call: str) -> dict[str, Any]:
+    async def ask(self, frame: str, call: str) -> Any:
         """Return what a frame's observer answers; that an element is gone where the frame is."""
         context = self._observers.get(frame)
         if context is None:
             return GONE
         try:
-            answer: dict[str, Any] = await self._page.evaluate(call, context=context)
+            return await self._page.evaluate(call, context=context)
         except SessionCrashedError:
             if self._page.crashed:
                 raise
             return GONE
-        return answer
 
     async def finish_animations(self) -> None:
         """Bring what moves to its end, as `Page.finish_animations` does for the page."""
         for frame in list(self._observers)[:MAX_FRAMES]:
             await self.ask(frame, "agentgym.finishAnimations()")
+
+    async def kept_key(self) -> bool:
+        """Whether one of the frames kept the last key to itself."""
+        return any([await self.ask(frame, "agentgym.keptKey()") is True for frame in list(self._observers)])
 
     async def reset(self) -> None:
         """Let ids begin anew in all frames."""

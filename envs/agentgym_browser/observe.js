@@ -183,6 +183,10 @@
     return { elements: found, frames, next, url: location.href, title: clean(document.title) };
   };
 
+  // Whether the page kept the last key to itself, asked once after it.
+  let lastKey = null;
+  addEventListener("keydown", (event) => { lastKey = event; }, true);
+  const keptKey = () => { const kept = Boolean(lastKey && lastKey.defaultPrevented); lastKey = null; return kept; };
   // Frames are named from outside, by the ids that the browser gives them.
   const frameNames = new WeakMap(), framesByName = new Map();
   const nameFrame = (node, name) => { frameNames.set(node, name); framesByName.set(name, new WeakRef(node)); };
@@ -290,7 +294,7 @@
     }
   };
   globalThis.agentgym = {
-    observe, locate, through, nameFrame, prepareFill, select, finishAnimations,
+    observe, locate, through, nameFrame, prepareFill, select, finishAnimations, keptKey,
     reset: () => { ids = new WeakMap(); byId = new Map(); next = 1; },
   };
 })();

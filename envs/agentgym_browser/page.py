@@ -90,6 +90,7 @@ class Page:
         self.pointed = False  # whether the mouse pointer has been moved onto it
         self.drawing = False  # whether a frame is asked for and not there yet
         self.url = self.title = ""  # when it was last looked at
+        self.moved = asyncio.Event()  # set when the page begins to load something or goes on to another part of itself
         self._closed = asyncio.Event()
         connection.on_events(session_id, self._on_event)
         observer = {"source": OBSERVER, "worldName": OBSERVER_WORLD, "runImmediately": True}
@@ -213,6 +214,11 @@ class Page:
             return answer
         answer = await self.frames.ask(frame, call)
         return await self.frames.to_page(frame, answer) if "x" in answer else answer
+
+    async def kept_key(self) -> bool:
+        """Whether the document that had the last key kept it to itself (``preventDefault``)."""
+        kept = bool(await self.observer("agentgym.keptKey()"))
+        return kept or await self.frames.kept_key()
 
     async def number_anew(self) -> None:
         """Let the ids of elements begin anew."""
@@ -353,6 +359,9 @@ class Page:
             self._loaded.set()
         elif method == "Page.frameStartedLoading":
             self._set_loading(event["frameId"], loading=True)
+            self.moved.set()
+        elif method == "Page.navigatedWithinDocument":
+            self.moved.set()
         elif method == "Page.frameStoppedLoading":
             self._set_loading(event["frameId"], loading=False)
         elif method in FRAME_EVENTS:
@@ -390,6 +399,10 @@ class Page:
         """Return, once, why the newest navigation did not take place; empty where it did."""
         refused, self.refused = self.refused, ""
         return refused
+
+    def forget_history(self) -> None:
+        """Make the open document the first that there was."""
+        self.send("Page.resetNavigationHistory")
 
     def _set_loading(self, frame_id: str, *, loading: bool) -> None:
         if loading:

@@ -80,7 +80,7 @@ class Session:
             start = task.start_script(instance.seed)
             scripted = bool(start or task.instruction_script)  # then the page must not stop for a dialog
             self._instruction = self._setup.instruction
-            window.begin(asks=not scripted)
+            window.begin(asks=not scripted, controls=task.controls)
             async with window.turn() as turn:
                 if self._loaded is not task:
                     window.serve(task.site(self._setup))

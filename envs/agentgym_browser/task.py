@@ -50,6 +50,9 @@ class BrowserTask(Task):
     """Whether its pages leave nothing in the browser (cookies, storage, workers), so that the next episode of a task of
     that kind needs a new document only, not a new browser context: a third of the time."""
 
+    controls: bool = False
+    """Whether observations show the window's own buttons (Back, Forward, Reload) and its address field, which takes the
+    addresses of the task's origins. Their keys work in any case."""
     pace_ms: int = 500
     """Virtual milliseconds that pass with every action: what a page does by itself until the agent acts again."""
     still: bool = False

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from agentgym.action import MAX_ELEMENT, Action, Click, Done, Fill, Press, Wait
 from agentgym.errors import ActionError, SessionCrashedError
 from agentgym.observation import MAX_PROSE, Box, Element
-from agentgym_browser import inputs, tabs
+from agentgym_browser import history, inputs, tabs
 from agentgym_browser.devtools import CALL_TIMEOUT_S, within
 from agentgym_browser.dialog import Dialog, Modal
 from agentgym_browser.network import Site
@@ -58,6 +58,8 @@ class Window:
         self._seen = Seen((), "", "")
         self._points: dict[int, inputs.Point] = {}  # where to point at the elements of the newest observation
         self._source = ""  # what documents of the episode begin with
+        self._shows_controls = False
+        self.address = history.Address()
         self.viewport = (0, 0)
         self.site = Site()
         self.tabs: list[Page] = []
@@ -106,12 +108,15 @@ class Window:
         self.viewport = viewport
         await self.first.resize(viewport)
 
-    def begin(self, *, asks: bool) -> None:
+    def begin(self, *, asks: bool, controls: bool) -> None:
         """Begin an episode.
 
         Args:
-            asks: whether the agent is asked about dialogs; else they are closed until `ask` is called.
+            asks: whether the agent is asked about dialogs that open while the page is prepared; else they are closed.
+            controls: whether buttons and address field are shown.
         """
+        self._shows_controls = controls
+        self.address.text = None
         self._notes.clear()
         self._ids.clear()
         self._shown.clear()
@@ -152,11 +157,17 @@ class Window:
         if element in self._shown:
             await self._use(self._shown[element], action)
             return ""
-        if isinstance(action, Press) and await tabs.press(self, action.keys):
+        if isinstance(action, Press) and (
+            await history.press(self, action.keys) or await tabs.press(self, action.keys)
+        ):
             return ""
+        self.address.text = None
         page = self.page
         try:
-            return await inputs.perform(page, action, self._points)
+            error = await inputs.perform(page, action, self._points)
+            if isinstance(action, Press) and (by := history.KEYS.get(action.keys.lower())) is not None:
+                await history.press_key(page, by)
+            return error
         except SessionCrashedError:
             if page in self.tabs:
                 raise
@@ -201,6 +212,7 @@ class Window:
         self._source = beginning(seed, script)
         await self.first.begin(self._source)
         await self.first.navigate(url)
+        self.first.forget_history()
 
     async def pass_time(self, ms: int) -> None:
         """Let milliseconds pass in whichever tab is shown in the end."""
@@ -299,7 +311,10 @@ class Window:
         return bool(self._ids or self.page.frames) or len(self.tabs) > 1
 
     def _controls(self) -> tuple[Element, ...]:
-        controls = self.modals[0].controls(self.viewport) if self.modals else tabs.controls(self)
+        if self.modals:
+            controls = self.modals[0].controls(self.viewport)
+        else:
+            controls = [*(history.controls(self) if self._shows_controls else ()), *tabs.controls(self)]
         self._shown = {self._id(control.key): control for control in controls}
         return tuple(control.element(number) for number, control in self._shown.items())
 
