@@ -79,6 +79,7 @@ class Browser:
                 f"asked for its version, it says {browser_version(self._path)[:200]!r}. {INSTALL}"
             ) from error
         self._has_run = True
+        connection.folder = self._process.folder()
         return connection
 
     def _stop_process(self) -> None:

@@ -76,10 +76,18 @@ class Chromium:
     read_fd: int
     write_fd: int
 
+    def folder(self) -> Path:
+        """Return the browser's folder, which goes when it ends; to be asked once, after it has answered."""
+        assert self.keeper.stdout is not None
+        with self.keeper.stdout as told:
+            return Path(os.fsdecode(told.readline().rstrip(b"\n")))
+
     def stop(self, *, timeout_s: float = 10.0) -> None:
         """End the browser and wait until its processes and its folder are gone."""
         assert self.keeper.stdin is not None
+        assert self.keeper.stdout is not None
         self.keeper.stdin.close()
+        self.keeper.stdout.close()
         try:
             self.keeper.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -134,7 +142,7 @@ def start_chromium(path: Path) -> Chromium:
                 str(Path(__file__).with_name("keeper.py")), str(os.getpid()), str(path), *flags,
             ],
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             pass_fds=(to_browser_read, from_browser_write),
             start_new_session=True,

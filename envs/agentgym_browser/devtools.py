@@ -15,6 +15,7 @@ from agentgym.errors import SessionCrashedError, SessionTimeoutError, WorldCrash
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from agentgym.errors import InfrastructureError
 
@@ -49,6 +50,8 @@ class Connection(asyncio.Protocol):
         self._writer: asyncio.WriteTransport | None = None
         self._reader: asyncio.ReadTransport | None = None
         self.closed = False
+        self.folder: Path | None = None
+        """The browser's own folder, which goes with it."""
         self.drawing = asyncio.Lock()
         """Held while a frame is drawn: a second one meanwhile, of whichever page, ends the browser."""
 

@@ -85,6 +85,10 @@ class Frames:
         self._named.clear()
         self._owners.clear()
 
+    def observer(self, frame: str) -> int | None:
+        """Return the execution context of a frame's observer; None where there is none."""
+        return self._observers.get(frame)
+
     def owner(self, element: int) -> str | None:
         """Return the frame that an element is in; None for the page itself."""
         return self._owners.get(element)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from agentgym.action import Action, Click, Done, Drag, Fill, Hover, Press, Scroll, Select, Type, Wait
 from agentgym.errors import ActionError, SessionTimeoutError
 from agentgym_browser.devtools import within
+from agentgym_browser.files import upload
 from agentgym_browser.keyboard import chord, typing
 from agentgym_browser.page import PAGE_TIMEOUT_S
 from agentgym_browser.turn import PageStopped
@@ -195,9 +196,20 @@ async def _scroll(page: Page, action: Scroll, points: Mapping[int, Point]) -> No
 async def _fill(page: Page, action: Fill) -> None:
     answer = await page.ask(action.element, "prepareFill", action.text)
     _check(answer, action.element)
+    if "files" in answer:
+        await _choose(page, action, several=answer["files"])
+        return
     if answer["filled"]:
         return
     if action.text:
         await page.call("Input.insertText", {"text": action.text}, timeout_s=PAGE_TIMEOUT_S)
     else:
         await _keys(page, chord("Delete"))
+
+
+async def _choose(page: Page, action: Fill, *, several: bool) -> None:
+    """Put files into a file input: their names, one a line."""
+    names = [name for name in action.text.splitlines() if name]
+    if len(names) > 1 and not several:
+        raise ActionError(f"[{action.element}] takes one file.")
+    await upload(page, page.uploads.paths(names), objectId=await page.handle(action.element))

@@ -2,8 +2,8 @@
 
 Run as ``python -I -S keeper.py PARENT_PID COMMAND…`` with the DevTools pipe on descriptors 3 and 4. It makes the
 browser's data folder, starts the browser in a session of its own, and when the owner closes the keeper's standard
-input, or dies in whatever way, kills the browser's process group, reaps it and removes the folder. It imports only
-what is needed: it starts in about 20 ms and holds about 10 MB.
+input, or dies in whatever way, kills the browser's process group, reaps it and removes the folder. Its one line of
+output is the folder's path. It imports only what is needed: it starts in about 20 ms and holds about 10 MB.
 """
 
 import ctypes
@@ -32,6 +32,8 @@ def main(owner_pid: int, command: list[str]) -> None:
         signal.signal(number, signal.SIG_IGN)
     folder = tempfile.mkdtemp(prefix="agentgym-browser-")
     try:
+        os.write(1, os.fsencode(folder) + b"\n")
+        os.close(1)
         browser = subprocess.Popen(  # noqa: S603 (the command is the owner's own)
             [*command, f"--user-data-dir={folder}"],
             stdin=subprocess.DEVNULL,

@@ -114,7 +114,7 @@
     if (node instanceof HTMLSelectElement)
       return clean([...node.selectedOptions].map((option) => option.label || option.textContent).join(", "));
     if (node instanceof HTMLInputElement)
-      return ["button", "checkbox", "radio"].includes(role) ? "" : content(node.type === "file" ? "" : node.value);
+      return ["button", "checkbox", "radio"].includes(role) ? "" : content(node.type === "file" ? [...node.files].map((file) => file.name).join(", ") : node.value);
     if (node instanceof HTMLTextAreaElement) return told(node);
     if (role === "textbox") return clean(node.innerText);
     return clean(node.getAttribute("aria-valuenow"));
@@ -259,9 +259,15 @@
     const node = byIdRef(id);
     if (!node) return { error: "gone" };
     const field = node instanceof HTMLInputElement || node instanceof HTMLTextAreaElement;
-    if (!(field || node.isContentEditable) || ["button", "submit", "reset", "image", "checkbox", "radio", "file"].includes(node.type))
+    if (!(field || node.isContentEditable) || ["button", "submit", "reset", "image", "checkbox", "radio"].includes(node.type))
       return { error: "nofield" };
     if (node.disabled || node.readOnly) return { error: "readonly" };
+    if (node.type === "file" && text) return { files: node.multiple };
+    if (node.type === "file") {
+      node.value = "";
+      changed(node);
+      return { filled: true };
+    }
     node.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" });
     node.focus();
     if (field && DIRECT.has(node.type)) {
@@ -294,7 +300,7 @@
     }
   };
   globalThis.agentgym = {
-    observe, locate, through, nameFrame, prepareFill, select, finishAnimations, keptKey,
+    observe, locate, through, nameFrame, prepareFill, select, finishAnimations, keptKey, byId: byIdRef,
     reset: () => { ids = new WeakMap(); byId = new Map(); next = 1; },
   };
 })();

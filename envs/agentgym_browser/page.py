@@ -24,6 +24,7 @@ from PIL import Image
 
 from agentgym.errors import InfrastructureError, SessionCrashedError, SessionTimeoutError
 from agentgym_browser.devtools import CALL_TIMEOUT_S, within
+from agentgym_browser.files import Uploads
 from agentgym_browser.frames import FRAME_EVENTS, Frames
 from agentgym_browser.network import Site, refusal
 from agentgym_browser.turn import PageStopped
@@ -85,6 +86,7 @@ class Page:
         self._viewport: tuple[int, int] | None = None
         self.frames = Frames(self, target_id)
         self.site = Site()
+        self.uploads = Uploads(Path(), {})
         self.crashed = False
         self.refused = ""  # why the newest navigation did not take place; empty where it did
         self.pointed = False  # whether the mouse pointer has been moved onto it
@@ -102,7 +104,7 @@ class Page:
             self.tell("Page.addScriptToEvaluateOnNewDocument", observer),
             *([self.tell("Page.addScriptToEvaluateOnNewDocument", {"source": source})] if source else []),
             self.tell("Emulation.setFocusEmulationEnabled", {"enabled": True}),
-            self.tell("Page.setDownloadBehavior", {"behavior": "deny"}),
+            self.tell("Page.setInterceptFileChooserDialog", {"enabled": True}),
             self.tell("Emulation.setVirtualTimePolicy", {"policy": "pause", "initialVirtualTime": EPOCH_MS / 1000}),
             self.tell("Runtime.runIfWaitingForDebugger"),
             return_exceptions=True,  # a popup may be closed again at once
@@ -224,6 +226,14 @@ class Page:
         """Let the ids of elements begin anew."""
         await self.observer("agentgym.reset()")
         await self.frames.reset()
+
+    async def handle(self, element: int) -> str:
+        """Return the DevTools object of an element."""
+        frame = self.frames.owner(element)
+        context = await self._observer if frame is None else self.frames.observer(frame)
+        asked = {"expression": f"agentgym.byId({element})", "contextId": context}
+        answer = await self.call("Runtime.evaluate", asked, timeout_s=PAGE_TIMEOUT_S)
+        return str(answer["result"]["objectId"])
 
     async def finish_animations(self) -> None:
         """Bring what moves to its end, so that the frame that is drawn next shows no page in motion."""

@@ -18,7 +18,7 @@ from agentgym.world import Step
 from agentgym_browser.inputs import take_pointer_away
 from agentgym_browser.page import Page
 from agentgym_browser.picture import blank, paint
-from agentgym_browser.task import BrowserTask, Setup
+from agentgym_browser.task import BrowserTask, Evidence, Setup
 from agentgym_browser.window import MAX_CLOSED, Seen, Window
 
 if TYPE_CHECKING:
@@ -81,6 +81,9 @@ class Session:
             scripted = bool(start or task.instruction_script)  # then the page must not stop for a dialog
             self._instruction = self._setup.instruction
             window.begin(asks=not scripted, controls=task.controls)
+            window.lend(self._setup.files)
+            if task.downloads:
+                await window.allow_downloads()
             async with window.turn() as turn:
                 if self._loaded is not task:
                     window.serve(task.site(self._setup))
@@ -128,7 +131,7 @@ class Session:
         except InfrastructureError:
             await self.discard()
             raise
-        score = task.score(found.value, self._setup.goal, answer)
+        score = task.judge(Evidence(found.value, self._setup.goal, answer, window.downloads))
         if score is None and answer is not None:
             score = Score(0.0, "the agent said that it was done, but the task was not")
         if score is not None:

@@ -7,11 +7,13 @@ every action; the transcript is not looked at. Pages get no network beyond their
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from agentgym.task import Task
+from agentgym_browser.files import check_names
 from agentgym_browser.network import ORIGIN, Site
 
 if TYPE_CHECKING:
@@ -28,6 +30,25 @@ class Setup:
     """The page at the origin's root."""
     goal: Any = None
     """Whatever `BrowserTask.score` needs to know; never shown to the agent."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """What the agent can choose where a page asks for a file: content by name."""
+
+    def __post_init__(self) -> None:
+        check_names(self.files)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What an episode is judged by, after an action."""
+
+    state: Any
+    """JSON value of `BrowserTask.state_script`; from a page, so of any shape."""
+    goal: Any
+    """What `BrowserTask.setup` put there."""
+    answer: str | None
+    """What the agent said in ``done(...)``; None while it has not said that it is finished."""
+    downloads: Mapping[str, bytes]
+    """What pages have downloaded, by name; read it while judging. Empty where the task takes no `downloads`."""
 
 
 class BrowserTask(Task):
@@ -50,6 +71,8 @@ class BrowserTask(Task):
     """Whether its pages leave nothing in the browser (cookies, storage, workers), so that the next episode of a task of
     that kind needs a new document only, not a new browser context: a third of the time."""
 
+    downloads: bool = False
+    """Whether pages may download files (at most `files.MAX_DOWNLOADS`), which `judge` can read."""
     controls: bool = False
     """Whether observations show the window's own buttons (Back, Forward, Reload) and its address field, which takes the
     addresses of the task's origins. Their keys work in any case."""
@@ -66,6 +89,14 @@ class BrowserTask(Task):
             rng: seeded with the episode's seed; the only source of chance.
         """
         raise TypeError(f"{type(self).__name__} does not say what its page is; give it a `setup` method")
+
+    def judge(self, evidence: Evidence) -> Score | None:
+        """Judge what there is after an action; for tasks that look at more than the page's state, such as downloads.
+
+        Returns:
+            As `score`.
+        """
+        return self.score(evidence.state, evidence.goal, evidence.answer)
 
     def score(self, state: Any, goal: Any, answer: str | None) -> Score | None:
         """Judge the page after an action.

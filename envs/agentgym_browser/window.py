@@ -18,12 +18,13 @@ from agentgym.observation import MAX_PROSE, Box, Element
 from agentgym_browser import history, inputs, tabs
 from agentgym_browser.devtools import CALL_TIMEOUT_S, within
 from agentgym_browser.dialog import Dialog, Modal
+from agentgym_browser.files import Downloads, FileChooser, Uploads, private_folder, remove
 from agentgym_browser.network import Site
 from agentgym_browser.page import Page, beginning
 from agentgym_browser.turn import PageStopped, Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from agentgym_browser.controls import Control
     from agentgym_browser.devtools import Connection, Event
@@ -60,6 +61,11 @@ class Window:
         self._source = ""  # what documents of the episode begin with
         self._shows_controls = False
         self.address = history.Address()
+        assert connection.folder is not None
+        self._folder = private_folder(connection.folder)
+        self._downloading = False
+        self.uploads = Uploads(self._folder, {})
+        self.downloads = Downloads(self._folder)
         self.viewport = (0, 0)
         self.site = Site()
         self.tabs: list[Page] = []
@@ -78,6 +84,8 @@ class Window:
         self._context_id = context["browserContextId"]
         connection.on_targets(self._context_id, self._on_target)
         tab = {"url": "about:blank", "browserContextId": self._context_id, "enableBeginFrameControl": True}
+        denied = {"behavior": "deny", "browserContextId": self._context_id}
+        connection.send("Browser.setDownloadBehavior", denied)
         await connection.call("Target.createTarget", tab)
         await within(asyncio.ensure_future(self._opened.wait()), CALL_TIMEOUT_S, "opening a page")
         await self.first.ready()
@@ -101,7 +109,7 @@ class Window:
     @property
     def plain(self) -> bool:
         """Whether there is one tab and nothing above it, so that a further episode may begin in it."""
-        return len(self.tabs) == 1 and not self.modals
+        return len(self.tabs) == 1 and not self.modals and not self._downloading
 
     async def resize(self, viewport: tuple[int, int]) -> None:
         """Set the viewport of the task's own tab, and of those to come, in pixels."""
@@ -122,6 +130,22 @@ class Window:
         self._shown.clear()
         self._highest = 0
         self._closing = 0 if asks else MAX_CLOSED
+
+    def lend(self, files: Mapping[str, bytes]) -> None:
+        """Set what the agent can choose where a page asks for a file."""
+        remove(self._folder)
+        self.uploads = Uploads(self._folder / "offered", files)
+        for page in self.tabs:
+            page.uploads = self.uploads
+
+    async def allow_downloads(self) -> None:
+        """Let pages download files into the session's folder."""
+        folder = self._folder / "downloaded"
+        folder.mkdir(parents=True)
+        self.downloads = Downloads(folder)
+        self._downloading = True
+        how = {"behavior": "allowAndName", "downloadPath": str(folder), "eventsEnabled": True}
+        await self._connection.call("Browser.setDownloadBehavior", {**how, "browserContextId": self._context_id})
 
     def serve(self, site: Site) -> None:
         """Set what pages get when they ask for something."""
@@ -225,6 +249,8 @@ class Window:
             await page.ready()
             await page.resize(self.viewport)
         await page.pass_time(ms)
+        if self._downloading:
+            await self.downloads.settle()
         return page
 
     async def in_front(self, work: Callable[[Page], Awaitable[Result]]) -> Result:
@@ -263,7 +289,9 @@ class Window:
         self._points = {row[0]: inputs.Point(*row[6]) for row in rows if row[6]}
         page.url, page.title = str(raw["url"])[:MAX_PROSE], str(raw["title"])
         self._seen = Seen((), page.url, page.title)
-        return self._seen._replace(elements=(*self._controls(), *map(element, rows))), answer
+        controls = self._controls()
+        after = () if self.modals else self._elements(self.downloads.controls())
+        return self._seen._replace(elements=(*controls, *map(element, rows), *after)), answer
 
     async def _read(self, page: Page, hidden: str, value: str, *, anew: bool) -> tuple[dict[str, Any], Any]:
         """Return what observe.js tells of a page, with its frames, and the value of the expression."""
@@ -295,11 +323,16 @@ class Window:
         finally:
             for page in self.tabs:
                 page.gone()
+            remove(self._folder)
 
     def hear(self, page: Page, method: str, event: Event) -> None:
         """Take an event of a page that the window shows."""
         if method == "Page.javascriptDialogOpening":
             self._on_dialog(Dialog(self, page, event))
+        elif method == "Page.fileChooserOpened":
+            self.modals.append(FileChooser(self, page, event))
+        elif method in {"Page.downloadWillBegin", "Page.downloadProgress"} and self._downloading:
+            self.note(self.downloads.hear(page, method, event))
 
     def note(self, text: str) -> None:
         """Tell the agent something with the next observation."""
@@ -315,8 +348,14 @@ class Window:
             controls = self.modals[0].controls(self.viewport)
         else:
             controls = [*(history.controls(self) if self._shows_controls else ()), *tabs.controls(self)]
-        self._shown = {self._id(control.key): control for control in controls}
-        return tuple(control.element(number) for number, control in self._shown.items())
+        self._shown = {}
+        return self._elements(controls)
+
+    def _elements(self, controls: list[Control]) -> tuple[Element, ...]:
+        """Return controls as elements, and take note of which is which."""
+        shown = {self._id(control.key): control for control in controls}
+        self._shown |= shown
+        return tuple(control.element(number) for number, control in shown.items())
 
     def _id(self, key: object) -> int:
         if key not in self._ids:
@@ -356,7 +395,7 @@ class Window:
             window=self,
             source=self._source,
         )
-        page.site = self.site
+        page.site, page.uploads = self.site, self.uploads
         if self.tabs:
             self.openers[page] = self.page
         self.tabs.append(page)
