@@ -111,7 +111,17 @@ class TestUpload:
 
     @pytest.mark.parametrize(
         "name",
-        ["/etc/passwd", "../notes.txt", "./notes.txt", "notes", "NOTES.TXT", "🙂", "x" * 5000, "file:///etc/passwd", "."],
+        [
+            "/etc/passwd",
+            "../notes.txt",
+            "./notes.txt",
+            "notes",
+            "NOTES.TXT",
+            "🙂",
+            "x" * 5000,
+            "file:///etc/passwd",
+            ".",
+        ],
     )
     def test_no_other_file_can_be_named(self, world: World, name: str) -> None:
         task = FileTask(INPUT, state="found")

@@ -27,7 +27,9 @@ INNER = """<body style="margin: 0"><script>let clicks = 0, order = []; const tel
     <select onchange="tell()" style="position: absolute; left: 10px; top: 70px"><option>A</option><option>B</option></select>
     <button style="position: absolute; left: 10px; top: 900px" onclick="clicks += 10; tell()">far</button></body>"""
 HEAR = "<script>let heard = null; onmessage = (event) => { heard = event.data }</script>"
-STYLE = 'style="position: absolute; left: 100px; top: 50px; width: 200px; height: 100px; border: 5px solid; padding: 3px"'
+STYLE = (
+    'style="position: absolute; left: 100px; top: 50px; width: 200px; height: 100px; border: 5px solid; padding: 3px"'
+)
 SOURCES = {
     "same origin": f'<iframe src="/inner" {STYLE}></iframe>',
     "another origin": f'<iframe src="{OTHER}/" {STYLE}></iframe>',

@@ -54,6 +54,7 @@ FLAGS = (
     "--disable-popup-blocking",
     "--disable-renderer-backgrounding",
     "--disable-site-isolation-trials",
+    "--disable-smooth-scrolling",  # keys scroll at once, not over several frames
     "--disable-sync",
     "--disable-threaded-animation",  # what the compositor does by itself leaves a frame unanswered
     "--enable-begin-frame-control",  # frames when we ask for them, not 60 a second (see `page.Page.draw`)

@@ -136,16 +136,33 @@ def _button(kind: str, point: Point, button: str, count: int) -> dict[str, Any]:
 
 async def _drag(page: Page, start: Point, end: Point) -> None:
     release = _button("mouseReleased", end, "left", 1)
+    page.dragged, page.carrying = None, False
+    page.send("Input.setInterceptDrags", {"enabled": True})
     try:
         await _mouse(page, [_move(start), _button("mousePressed", start, "left", 1)])
         for n in range(1, DRAG_STEPS + 1):
             way = n / DRAG_STEPS
             point = Point(start.x + (end.x - start.x) * way, start.y + (end.y - start.y) * way)
-            await _mouse(page, [_move(point, buttons=1)])  # one by one: moves of the same frame reach a page as one
-        await _mouse(page, [release])
+            if page.dragged is None:
+                await _mouse(page, [_move(point, buttons=1)])  # one by one: moves of one frame reach a page as one
+            if page.dragged is not None:
+                await _carry(page, point, "dragOver")
+        if page.dragged is None:
+            await _mouse(page, [release])
+        else:
+            await _carry(page, end, "drop")
     except (asyncio.CancelledError, PageStopped):  # a dialog has opened on the way: the hand leaves the button
         page.tell("Input.dispatchMouseEvent", release)
         raise
+
+
+async def _carry(page: Page, point: Point, kind: str) -> None:
+    """Move or drop what a page has let be picked up, as the system does that takes the pointer over then."""
+    kinds = [kind] if page.carrying else ["dragEnter", kind]
+    page.carrying = True
+    event = {"x": point.x, "y": point.y, "data": page.dragged}
+    sent = [page.send("Input.dispatchDragEvent", {**event, "type": each}) for each in kinds]
+    await within(asyncio.gather(*sent), PAGE_TIMEOUT_S, "dragging")
 
 
 async def _click(page: Page, point: Point, action: Click) -> None:

@@ -90,6 +90,8 @@ class Page:
         self.crashed = False
         self.refused = ""  # why the newest navigation did not take place; empty where it did
         self.pointed = False  # whether the mouse pointer has been moved onto it
+        self.dragged: dict[str, Any] | None = None  # what the pointer carries since the page has let it be picked up
+        self.carrying = False  # whether it has entered the page
         self.drawing = False  # whether a frame is asked for and not there yet
         self.url = self.title = ""  # when it was last looked at
         self.moved = asyncio.Event()  # set when the page begins to load something or goes on to another part of itself
@@ -370,6 +372,8 @@ class Page:
         elif method == "Page.frameStartedLoading":
             self._set_loading(event["frameId"], loading=True)
             self.moved.set()
+        elif method == "Input.dragIntercepted":
+            self.dragged = event["data"]
         elif method == "Page.navigatedWithinDocument":
             self.moved.set()
         elif method == "Page.frameStoppedLoading":
