@@ -109,8 +109,11 @@ def test_a_prompt_is_filled(world: World) -> None:
     assert task.state == ["née 🙂"]
 
 
-@pytest.mark.parametrize("action", [Click(element=1), Click(x=5, y=290), Hover(element=1), Scroll(0, 9), Press("a"),
-                                    Drag(element=1, to_element=1), Type("x"), Fill(1, "x"), Click(element=999)])  # fmt: skip
+@pytest.mark.parametrize(
+    "action",
+    [Click(element=1), Click(x=5, y=290), Click(element=999), Hover(element=1), Scroll(0, 9), Press("a"), Type("x"),
+     Drag(element=1, to_element=1), Fill(1, "x")],
+)  # fmt: skip
 def test_what_goes_past_it_is_told_so(world: World, action: Action) -> None:
     task, before = ask(world, "confirm('Sure?')")
     after = act(world, action)

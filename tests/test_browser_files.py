@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from agentgym import registry
 from agentgym.action import Click, Fill, Press, Wait
-from agentgym.episode import Score
 from agentgym_browser import Answer, Setup
 from agentgym_browser.files import MAX_DOWNLOADS, plain_name
 from agentgym_browser.world import BrowserWorld
@@ -22,12 +21,14 @@ if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
 
+    from agentgym.episode import Score
     from agentgym.world import World
     from agentgym_browser import Evidence
 
 FILES = {"notes.txt": "née 🙂".encode(), "data.bin": bytes(range(256)), "größe 1.csv": b"1,2"}
-READ = """<script>let found = []; document.querySelector("input").onchange = async (event) => { found = await Promise.all(
-    [...event.target.files].map(async (file) => [file.name, file.type, [...new Uint8Array(await file.arrayBuffer())],
+READ = """<script>let found = []; document.querySelector("input").onchange = async (event) => {
+    found = await Promise.all([...event.target.files].map(async (file) => [
+      file.name, file.type, [...new Uint8Array(await file.arrayBuffer())],
       event.isTrusted])) }</script>"""
 INPUT = "<input type='file' aria-label='Report'>" + READ
 SEVERAL = INPUT.replace("type=", "multiple type=")
@@ -143,7 +144,8 @@ class TestUpload:
 
     def test_an_input_in_a_frame_takes_files(self, world: World) -> None:
         inner = "<input type=file onchange='parent.postMessage(this.files[0].name)'>"
-        body = f'<iframe srcdoc="{inner}"></iframe><script>onmessage = (event) => {{ found = event.data }}; var found</script>'
+        hear = "<script>var found; onmessage = (event) => { found = event.data }</script>"
+        body = f'<iframe srcdoc="{inner}"></iframe>{hear}'
         task = FileTask(body, state="found")
         seen = open_page(world, task)
         act(world, Fill(find(seen, "file").id, "notes.txt"))
@@ -157,7 +159,8 @@ class TestUpload:
 
 
 BLOB = """<button onclick="const link = document.createElement('a');
-    link.href = window.URL.createObjectURL(new Blob([{content}])); link.download = {name!a}; link.click()">save</button>"""
+    link.href = window.URL.createObjectURL(new Blob([{content}])); link.download = {name!a};
+    link.click()">save</button>"""
 
 
 def wait_for_downloads(world: World, task: FileTask, count: int) -> None:

@@ -24,7 +24,8 @@ INNER = """<body style="margin: 0"><script>let clicks = 0, order = []; const tel
     [clicks, ...[...document.querySelectorAll("input, select")].map((each) => each.value)], "*")</script>
     <button onclick="clicks++; tell()" style="position: absolute; left: 10px; top: 10px">inside</button>
     <input oninput="tell()" style="position: absolute; left: 10px; top: 40px; width: 60px">
-    <select onchange="tell()" style="position: absolute; left: 10px; top: 70px"><option>A</option><option>B</option></select>
+    <select onchange="tell()" style="position: absolute; left: 10px; top: 70px">
+      <option>A</option><option>B</option></select>
     <button style="position: absolute; left: 10px; top: 900px" onclick="clicks += 10; tell()">far</button></body>"""
 HEAR = "<script>let heard = null; onmessage = (event) => { heard = event.data }</script>"
 STYLE = (
@@ -77,7 +78,7 @@ class TestEveryKind:
     def test_boxes_are_those_of_the_page_and_are_cut_off_by_the_frame(self, world: World, source: str) -> None:
         _, seen = open_framed(world, source)
         assert find(seen, "button", "inside").box[:2] == (100 + 5 + 3 + 10, 50 + 5 + 3 + 10)
-        x, y, width, height = find(seen, "button", "far").box
+        x, y, _, height = find(seen, "button", "far").box
         assert (x, y, height) == (118, 50 + 8 + 100, 0)
 
     def test_it_is_clicked_filled_and_chosen_from(self, world: World, source: str) -> None:
@@ -175,8 +176,8 @@ class TestMoreOfThem:
         assert moved == 30
 
     def test_keys_move_the_focus_into_a_frame(self, world: World) -> None:
-        task = framed(f'<input autofocus><iframe srcdoc=\'<input oninput="parent.heard = this.value">\' {STYLE}></iframe>'
-                      .replace("parent.heard = this.value", "parent.postMessage(this.value)"))  # fmt: skip
+        inner = '<input oninput="parent.postMessage(this.value)">'
+        task = framed(f"<input autofocus><iframe srcdoc='{inner}' {STYLE}></iframe>")
         open_page(world, task)
         act(world, Press("Tab"))
         act(world, Type("in"))

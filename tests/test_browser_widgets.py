@@ -37,7 +37,8 @@ def use(world: World, body: str, *actions: Action, state: str = "found") -> tupl
 
 
 class TestFields:
-    SEVERAL = """<script>let found = []</script><select multiple onchange="found = [...selectedOptions].map((o) => o.text)">
+    SEVERAL = """<script>let found = []</script>
+        <select multiple onchange="found = [...selectedOptions].map((o) => o.text)">
         <option>A</option><option>B</option><option>C</option></select>"""
 
     def test_several_options_are_chosen_one_after_the_other(self, world: World) -> None:
@@ -150,7 +151,8 @@ class TestPointer:
 
     def test_a_menu_that_a_script_opens_on_hover_is_used(self, world: World) -> None:
         body = """<script>let found = 0</script><div onmouseenter="this.lastChild.hidden = false"
-            onmouseleave="this.lastChild.hidden = true"><span>Menu</span><button hidden onclick="found++">Item</button></div>"""
+            onmouseleave="this.lastChild.hidden = true"><span>Menu</span><button hidden
+            onclick="found++">Item</button></div>"""
         task = PageTask(body, state="found")
         seen = act(world, Hover(element=find(open_page(world, task), "text", "Menu").id))
         seen = act(world, Click(element=find(seen, "button", "Item").id))
@@ -178,7 +180,8 @@ class TestPointer:
 
     def test_a_canvas_is_drawn_on_and_clicked_by_coordinate(self, world: World) -> None:
         body = """<canvas id="c" width="200" height="100" style="position: absolute; left: 50px; top: 50px"></canvas>
-            <script>let found = [], down = false; c.onpointerdown = (e) => { down = true; found = [[e.offsetX, e.offsetY]] };
+            <script>let found = [], down = false;
+            c.onpointerdown = (e) => { down = true; found = [[e.offsetX, e.offsetY]] };
             c.onpointermove = (e) => { if (down) found.push([e.offsetX, e.offsetY]) };
             c.onpointerup = (e) => { down = false; found.push("up") }</script>"""
         found, seen = use(world, body, Drag(x=60, y=60, to_x=160, to_y=110))
@@ -191,12 +194,13 @@ class TestPointer:
 DROP = f"""<script>let found = [], kinds = new Set()
     for (const kind of ["dragstart", "dragenter", "dragover", "drop", "dragend"])
       addEventListener(kind, (event) => kinds.add(kind + (event.isTrusted ? "" : " untrusted")), true)</script>
-    <div draggable="true" id="a" style="{AT.format(20, 20)}" ondragstart="event.dataTransfer.setData('text/plain', 'née 🙂')">
-      take</div>
+    <div draggable="true" id="a" style="{AT.format(20, 20)}"
+      ondragstart="event.dataTransfer.setData('text/plain', 'née 🙂')">take</div>
     <div id="b" style="{AT.format(300, 200)}; border: 1px solid" ondragover="event.preventDefault()"
       ondrop="found.push(event.dataTransfer.getData('text/plain'))">here</div><button id=c>x</button>"""
 SORTABLE = f"""<script>let found = null, at = null
-    addEventListener("pointerdown", (e) => {{ if (e.target.id === "a") {{ at = e.clientX; a.setPointerCapture(e.pointerId) }} }})
+    addEventListener("pointerdown", (e) => {{
+      if (e.target.id === "a") {{ at = e.clientX; a.setPointerCapture(e.pointerId) }} }})
     addEventListener("pointermove", (e) => {{ if (at !== null) a.style.left = 20 + e.clientX - at + "px" }})
     addEventListener("pointerup", () => {{ at = null; found = parseInt(a.style.left) }})</script>
     <div id="a" style="{AT.format(20, 20)}; border: 1px solid; touch-action: none">take</div>"""
@@ -233,17 +237,16 @@ class TestDragAndDrop:
         assert use(world, SORTABLE, Drag(x=40, y=30, to_x=240, to_y=30))[0] == 220
 
     def test_text_is_dragged_from_one_field_to_another(self, world: World) -> None:
-        body = "<input id=a value=word style='{}'><input id=b style='{}'>".format(
-            AT.format(20, 20), AT.format(300, 200)
-        )
+        body = f"<input id=a value=word style='{AT.format(20, 20)}'><input id=b style='{AT.format(300, 200)}'>"
         actions = [Click(element=1), Press("Control+a"), Drag(x=30, y=35, to_x=320, to_y=215)]
         assert use(world, body, *actions, state="[a.value, b.value]")[0] == ["", "word"]
 
 
 class TestScrolling:
-    BOX = """<div id="box" style="position: absolute; left: 50px; top: 50px; width: 200px; height: 100px; overflow: auto">
-        <div style="width: 900px; height: 900px">wide<button style="margin-top: 700px" onclick="found++">deep</button></div>
-        </div><script>let found = 0</script><p style="height: 2000px"></p>"""
+    BOX = """<style>
+        #box { position: absolute; left: 50px; top: 50px; width: 200px; height: 100px; overflow: auto }</style>
+        <div id="box"><div style="width: 900px; height: 900px">wide<button style="margin-top: 700px" onclick="found++">
+        deep</button></div></div><script>let found = 0</script><p style="height: 2000px"></p>"""
 
     @pytest.mark.parametrize(
         ("action", "place"),
@@ -284,8 +287,8 @@ class TestKeys:
         <textarea name="d"></textarea><button>Send</button></form>"""
 
     def test_a_form_is_filled_in_with_the_keyboard_alone(self, world: World) -> None:
-        keys = [Press("Tab"), Type("née 🙂"), Press("Tab"), Press("ArrowDown"), Press("Tab"), Press("Space"), Press("Tab"),
-                Type("two\nlines"), Press("Tab"), Press("Enter")]  # fmt: skip
+        keys = [Press("Tab"), Type("née 🙂"), Press("Tab"), Press("ArrowDown"), Press("Tab"), Press("Space"),
+                Press("Tab"), Type("two\nlines"), Press("Tab"), Press("Enter")]  # fmt: skip
         found, _ = use(world, self.FORM, *keys)
         assert found == [["a", "née 🙂"], ["b", "y"], ["c", "1"], ["d", "two\nlines"]]
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from agentgym.action import Action, Fill, Press, Type, shorten
+from agentgym.action import Action, Press, Type, shorten
+from agentgym.errors import SessionCrashedError
 from agentgym.observation import MAX_NAME, Box
 from agentgym_browser.controls import Control
+from agentgym_browser.devtools import within
 
 if TYPE_CHECKING:
     import asyncio
@@ -38,7 +40,8 @@ LEAVING = "Leave the page? Changes that you made may not be saved."
 class Modal:
     """Something above a page: a message, perhaps a field or a list, and buttons."""
 
-    role: ClassVar[str] = "dialog"
+    page: Page
+    """Whose it is."""
     message = ""
 
     @property
@@ -78,7 +81,7 @@ class Modal:
             placed.append(replace(button, box=Box(x, y, BUTTON_WIDTH, ROW_HEIGHT - 2)))
             x += BUTTON_WIDTH + MARGIN
         panel = Box(left, MARGIN, width, y + ROW_HEIGHT)
-        return [Control((self, "dialog"), self.role, self.message, box=panel), *placed]
+        return [Control((self, "dialog"), "dialog", self.message, box=panel), *placed]
 
     def at(self, x: int, y: int, viewport: tuple[int, int]) -> Control | None:
         """Return the control at a point that can be used; None where there is none."""
@@ -189,9 +192,6 @@ class Dialog(Modal):
 
 async def within_answer(sent: asyncio.Future[dict[str, Any]]) -> None:
     """Wait until a dialog has been closed; one that has gone by itself is fine, too."""
-    from agentgym.errors import SessionCrashedError
-    from agentgym_browser.devtools import within
-
     try:
         await within(sent, ANSWER_TIMEOUT_S, "a dialog")
     except SessionCrashedError as error:

@@ -237,7 +237,8 @@ class Downloads(Mapping[str, bytes]):
 
 def plain_name(name: str) -> str:
     """Return what a page calls a file as a plain name: one line, no folders."""
-    return one_line(re.split(r"[/\\]", name)[-1])[:200].strip(". ") or "download"
+    visible = "".join(each if each.isprintable() else " " for each in re.split(r"[/\\]", name)[-1])
+    return one_line(visible)[:200].strip(". ") or "download"
 
 
 def private_folder(browser_folder: Path) -> Path:

@@ -14,13 +14,18 @@ from agentgym.errors import SessionCrashedError
 from agentgym.observation import MAX_ELEMENTS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from agentgym_browser.devtools import Event
     from agentgym_browser.page import Page
 
 MAX_FRAMES = 50  # that are looked into, in document order
 NAME_FRAME = "function (name) { agentgym.nameFrame(this, name); }"
 GONE = {"error": "gone"}
-FRAME_EVENTS = frozenset({"Page.frameAttached", "Page.frameDetached", "Runtime.executionContextDestroyed"})
+FRAME_EVENTS = frozenset({
+    "Page.frameAttached", "Page.frameDetached", "Page.frameStartedLoading", "Page.frameStoppedLoading",
+    "Page.navigatedWithinDocument", "Runtime.executionContextDestroyed",
+})  # fmt: skip
 
 
 class _View(NamedTuple):
@@ -64,6 +69,9 @@ class Frames:
     def __len__(self) -> int:
         return len(self._observers)
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._observers)[:MAX_FRAMES])
+
     def hear(self, method: str, event: Event) -> None:
         """Take an event that says which frames there are."""
         if method == "Page.frameAttached":
@@ -89,6 +97,10 @@ class Frames:
         """Return the execution context of a frame's observer; None where there is none."""
         return self._observers.get(frame)
 
+    def disown(self) -> None:
+        """Forget which elements are in which frame: they get other ids."""
+        self._owners.clear()
+
     def owner(self, element: int) -> str | None:
         """Return the frame that an element is in; None for the page itself."""
         return self._owners.get(element)
@@ -104,21 +116,6 @@ class Frames:
             if self._page.crashed:
                 raise
             return GONE
-
-    async def finish_animations(self) -> None:
-        """Bring what moves to its end, as `Page.finish_animations` does for the page."""
-        for frame in list(self._observers)[:MAX_FRAMES]:
-            await self.ask(frame, "agentgym.finishAnimations()")
-
-    async def kept_key(self) -> bool:
-        """Whether one of the frames kept the last key to itself."""
-        return any([await self.ask(frame, "agentgym.keptKey()") is True for frame in list(self._observers)])
-
-    async def reset(self) -> None:
-        """Let ids begin anew in all frames."""
-        self._owners.clear()
-        for frame in list(self._observers):
-            await self.ask(frame, "agentgym.reset()")
 
     async def to_page(self, frame: str, point: dict[str, Any]) -> dict[str, Any]:
         """Return a point of a frame's viewport in the page's, after the frame has been scrolled to."""

@@ -14,6 +14,7 @@ from urllib.parse import urljoin
 from agentgym.action import shorten
 from agentgym.errors import ActionError
 from agentgym_browser.controls import Control
+from agentgym_browser.observers import kept_key
 
 if TYPE_CHECKING:
     from agentgym_browser.page import Page
@@ -77,7 +78,7 @@ async def press(window: Window, keys: str) -> bool:
 
 async def press_key(page: Page, by: int) -> None:
     """Do what a key means to the window, unless the page has kept it to itself."""
-    if not await page.kept_key():
+    if not await kept_key(page):
         await go(page, by)
 
 
@@ -88,10 +89,8 @@ async def visit(page: Page, text: str) -> None:
         ActionError: it is none, or there is no such page.
     """
     text = text.strip()
-    if text.startswith("/"):
-        url = urljoin(page.url, text)
-    else:
-        url = text if "://" in text else f"https://{text}"
+    full = text if "://" in text else f"https://{text}"
+    url = urljoin(page.url, text) if text.startswith("/") else full
     if not page.site.owns(url):
         raise ActionError(f"{shorten(text)} was not opened: it is outside of what this task may reach.")
     page.send("Page.navigate", {"url": url})

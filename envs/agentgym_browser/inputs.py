@@ -14,6 +14,7 @@ from agentgym.errors import ActionError, SessionTimeoutError
 from agentgym_browser.devtools import within
 from agentgym_browser.files import upload
 from agentgym_browser.keyboard import chord, typing
+from agentgym_browser.observers import ask, handle
 from agentgym_browser.page import PAGE_TIMEOUT_S
 from agentgym_browser.turn import PageStopped
 
@@ -88,7 +89,7 @@ async def _perform(page: Page, action: Action, points: Mapping[int, Point]) -> N
         case Fill():
             await _fill(page, action)
         case Select():
-            _check(await page.ask(action.element, "select", action.option), action.element)
+            _check(await ask(page, action.element, "select", action.option), action.element)
         case Wait() | Done():
             pass  # the page's time passes after every action
         case _:
@@ -107,7 +108,7 @@ async def _target(page: Page, element: int | None, x: int | None, y: int | None,
         return Point(x, y)
     if element in points:
         return points[element]
-    found = await page.ask(element, "locate")
+    found = await ask(page, element, "locate")
     _check(found, element)
     return Point(found["x"], found["y"])
 
@@ -211,7 +212,7 @@ async def _scroll(page: Page, action: Scroll, points: Mapping[int, Point]) -> No
 
 
 async def _fill(page: Page, action: Fill) -> None:
-    answer = await page.ask(action.element, "prepareFill", action.text)
+    answer = await ask(page, action.element, "prepareFill", action.text)
     _check(answer, action.element)
     if "files" in answer:
         await _choose(page, action, several=answer["files"])
@@ -229,4 +230,4 @@ async def _choose(page: Page, action: Fill, *, several: bool) -> None:
     names = [name for name in action.text.splitlines() if name]
     if len(names) > 1 and not several:
         raise ActionError(f"[{action.element}] takes one file.")
-    await upload(page, page.uploads.paths(names), objectId=await page.handle(action.element))
+    await upload(page, page.uploads.paths(names), objectId=await handle(page, action.element))

@@ -15,7 +15,6 @@ import asyncio
 import base64
 import contextlib
 import io
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +38,7 @@ OBSERVER_WORLD = "agentgym"
 OBSERVER = Path(__file__).with_name("observe.js").read_text()
 PAGE_TIMEOUT_S = 5.0  # a page that does not answer for so long is given up
 LOAD_TIMEOUT_S = 20.0
+PICTURE_TRIES = 20  # frames that may come without a picture
 MAX_URL = 200  # characters of one in an error
 LOADING_MS = 100  # virtual time that passes while a page loads, at least
 LOADING_WAIT_S = 0.05  # a page that has not loaded so long after that needs more of it
@@ -114,7 +114,7 @@ class Page:
 
     @property
     def session_id(self) -> str:
-        """The DevTools session of this page."""
+        """The DevTools session."""
         return self._session_id
 
     @property
@@ -208,41 +208,6 @@ class Page:
                 return await self._answer(self._ask(expression, context=context), timeout_s=remaining)
             await asyncio.sleep(0.005)  # its successor is loading
 
-    async def ask(self, element: int, function: str, *arguments: str) -> dict[str, Any]:
-        """Ask the observer of an element's document about it; points are those of the page's viewport."""
-        call = f"agentgym.{function}({', '.join(json.dumps(each) for each in (element, *arguments))})"
-        frame = self.frames.owner(element)
-        answer: dict[str, Any]
-        if frame is None:
-            answer = await self.observer(call)
-            return answer
-        answer = await self.frames.ask(frame, call)
-        return await self.frames.to_page(frame, answer) if "x" in answer else answer
-
-    async def kept_key(self) -> bool:
-        """Whether the document that had the last key kept it to itself (``preventDefault``)."""
-        kept = bool(await self.observer("agentgym.keptKey()"))
-        return kept or await self.frames.kept_key()
-
-    async def number_anew(self) -> None:
-        """Let the ids of elements begin anew."""
-        await self.observer("agentgym.reset()")
-        await self.frames.reset()
-
-    async def handle(self, element: int) -> str:
-        """Return the DevTools object of an element."""
-        frame = self.frames.owner(element)
-        context = await self._observer if frame is None else self.frames.observer(frame)
-        asked = {"expression": f"agentgym.byId({element})", "contextId": context}
-        answer = await self.call("Runtime.evaluate", asked, timeout_s=PAGE_TIMEOUT_S)
-        return str(answer["result"]["objectId"])
-
-    async def finish_animations(self) -> None:
-        """Bring what moves to its end, so that the frame that is drawn next shows no page in motion."""
-        await self.observer("agentgym.finishAnimations()")
-        if self.frames:
-            await self.frames.finish_animations()
-
     async def look(self, observation: str, value: str) -> tuple[Any, Any]:
         """Evaluate an expression in the observer's world and one in the page's own, at the same moment.
 
@@ -297,8 +262,19 @@ class Page:
         return await within(asyncio.shield(frame), PAGE_TIMEOUT_S, "drawing")
 
     async def screenshot(self) -> NDArray[np.uint8]:
-        """Return what is on screen, (height, width, 3) RGB."""
-        answer = await self.draw(screenshot={"format": "png", "optimizeForSpeed": True})
+        """Return what is on screen, (height, width, 3) RGB.
+
+        Raises:
+            SessionTimeoutError: the page did not draw in time.
+        """
+        answer: dict[str, Any] = {}
+        for _ in range(PICTURE_TRIES):
+            answer = await self.draw(screenshot={"format": "png", "optimizeForSpeed": True})
+            if "screenshotData" in answer:
+                break
+            await asyncio.sleep(0.005)  # about one in 100 new pages draws its first frame without a picture
+        else:
+            raise SessionTimeoutError(f"drawing: {PICTURE_TRIES} frames came without a picture.")
         with Image.open(io.BytesIO(base64.b64decode(answer["screenshotData"]))) as image:
             return np.asarray(image.convert("RGB"))
 
@@ -369,23 +345,28 @@ class Page:
             self._on_time_passed()
         elif method == "Page.loadEventFired":
             self._loaded.set()
-        elif method == "Page.frameStartedLoading":
-            self._set_loading(event["frameId"], loading=True)
-            self.moved.set()
-        elif method == "Input.dragIntercepted":
-            self.dragged = event["data"]
-        elif method == "Page.navigatedWithinDocument":
-            self.moved.set()
-        elif method == "Page.frameStoppedLoading":
-            self._set_loading(event["frameId"], loading=False)
-        elif method in FRAME_EVENTS:
-            self.frames.hear(method, event)
-            if method == "Page.frameDetached":
-                self._set_loading(event["frameId"], loading=False)
         elif method == "Inspector.targetCrashed":
             self._on_crash()
+        elif method == "Input.dragIntercepted":
+            self.dragged = event["data"]
+        elif method in FRAME_EVENTS:
+            self._on_frame(method, event)
         else:
             self._window.hear(self, method, event)
+
+    def _on_frame(self, method: str, event: Event) -> None:
+        """Keep account of which frames there are, and of what is loading."""
+        self.frames.hear(method, event)
+        if method in {"Page.frameStartedLoading", "Page.navigatedWithinDocument"}:
+            self.moved.set()
+        if method == "Page.frameStartedLoading":
+            self._loading.add(event["frameId"])
+        elif method in {"Page.frameStoppedLoading", "Page.frameDetached"}:
+            self._loading.discard(event["frameId"])
+        if self._loading:
+            self._idle.clear()
+        else:
+            self._idle.set()
 
     def _on_time_passed(self) -> None:
         if self._passed is not None and not self._passed.done():
@@ -417,15 +398,6 @@ class Page:
     def forget_history(self) -> None:
         """Make the open document the first that there was."""
         self.send("Page.resetNavigationHistory")
-
-    def _set_loading(self, frame_id: str, *, loading: bool) -> None:
-        if loading:
-            self._loading.add(frame_id)
-            self._idle.clear()
-        else:
-            self._loading.discard(frame_id)
-            if not self._loading:
-                self._idle.set()
 
     def _set_observer(self, context: int | None) -> None:
         if self._observer.done():

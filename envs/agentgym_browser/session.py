@@ -16,6 +16,7 @@ from agentgym.errors import InfrastructureError, SessionCrashedError, SessionSta
 from agentgym.observation import MAX_PROSE, Observation
 from agentgym.world import Step
 from agentgym_browser.inputs import take_pointer_away
+from agentgym_browser.observers import finish_animations
 from agentgym_browser.page import Page
 from agentgym_browser.picture import blank, paint
 from agentgym_browser.task import BrowserTask, Evidence, Setup
@@ -165,7 +166,7 @@ class Session:
         """
         screenshot = None
         if not task.still:
-            await window.in_front(Page.finish_animations)
+            await window.in_front(finish_animations)
             screenshot = await self._draw(window)
         seen, answer = await window.look(task.hidden, value, anew=anew)
         if task.still and self._screenshot:

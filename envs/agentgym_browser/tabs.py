@@ -1,7 +1,8 @@
 """Tabs: the pages of a window, how they are shown, chosen and closed.
 
-What a page opens (`window.open`, links with a target, clicks with Control or the middle button) is a tab, shown at once.
-A tab that is closed gives the place back to the one that opened it. The first tab is the task's own and stays.
+What a page opens (`window.open`, a link with a target, a click with the middle button) is a tab, shown at once. A tab
+that is closed gives the place back to the one that opened it. The first tab is the task's own and stays. Time passes in
+the tab that is shown, and in those of the same process: a tab without an opener stands still while it is in the back.
 """
 
 from __future__ import annotations

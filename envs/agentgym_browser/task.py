@@ -7,7 +7,6 @@ every action; the transcript is not looked at. Pages get no network beyond their
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,6 +16,8 @@ from agentgym_browser.files import check_names
 from agentgym_browser.network import ORIGIN, Site
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agentgym.episode import Score
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class PageStopped(Exception):  # noqa: N818 (no error: the page waits for its user)
-    """A dialog is open, so the page's scripts stand still; ends the turn. Its text is what was wrong with the action."""
+    """A dialog is open, so the page's scripts stand still: the turn ends. Says what was wrong with the action."""
 
 
 class Turn:

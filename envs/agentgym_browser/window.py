@@ -1,8 +1,7 @@
 """A browser window: tabs in a browser context of their own, and what stands around and above a page.
 
 Isolated: cookies, storage, cache, windows, downloads. What a person does with the window itself is done by the same
-actions on elements of the window: tabs, dialogs, buttons (`controls.Control`). They share the ids of the page's
-elements, so that an id means one thing for the whole episode.
+actions on its own elements: tabs, dialogs, buttons (`controls.Control`). Ids mean one thing in all of them.
 """
 
 from __future__ import annotations
@@ -16,17 +15,18 @@ from agentgym.action import MAX_ELEMENT, Action, Click, Done, Fill, Press, Wait
 from agentgym.errors import ActionError, SessionCrashedError
 from agentgym.observation import MAX_PROSE, Box, Element
 from agentgym_browser import history, inputs, tabs
+from agentgym_browser.controls import Control, Numbers
 from agentgym_browser.devtools import CALL_TIMEOUT_S, within
 from agentgym_browser.dialog import Dialog, Modal
 from agentgym_browser.files import Downloads, FileChooser, Uploads, private_folder, remove
 from agentgym_browser.network import Site
+from agentgym_browser.observers import number_anew
 from agentgym_browser.page import Page, beginning
 from agentgym_browser.turn import PageStopped, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from agentgym_browser.controls import Control
     from agentgym_browser.devtools import Connection, Event
 
 Result = TypeVar("Result")
@@ -53,9 +53,7 @@ class Window:
         self._turn: Turn | None = None
         self._closing = 0  # how many more dialogs are closed as soon as they open
         self._notes: list[str] = []
-        self._ids: dict[object, int] = {}  # of controls, by their key
-        self._shown: dict[int, Control] = {}  # the controls of the newest observation
-        self._highest = 0  # id given so far
+        self._numbers = Numbers()
         self._seen = Seen((), "", "")
         self._points: dict[int, inputs.Point] = {}  # where to point at the elements of the newest observation
         self._source = ""  # what documents of the episode begin with
@@ -126,9 +124,7 @@ class Window:
         self._shows_controls = controls
         self.address.text = None
         self._notes.clear()
-        self._ids.clear()
-        self._shown.clear()
-        self._highest = 0
+        self._numbers.clear()
         self._closing = 0 if asks else MAX_CLOSED
 
     def lend(self, files: Mapping[str, bytes]) -> None:
@@ -174,28 +170,31 @@ class Window:
         return error
 
     async def _perform(self, action: Action) -> str:
-        element = getattr(action, "element", None)
         if self.modals and not isinstance(action, Wait):
             await self._answer(action)
             return ""
-        if element in self._shown:
-            await self._use(self._shown[element], action)
+        control = self._numbers.take(getattr(action, "element", None))
+        if control is not None:
+            await self._use(control, action)
             return ""
-        if isinstance(action, Press) and (
-            await history.press(self, action.keys) or await tabs.press(self, action.keys)
-        ):
+        keys = action.keys if isinstance(action, Press) else ""
+        if keys and (await history.press(self, keys) or await tabs.press(self, keys)):
             return ""
         self.address.text = None
+        return await self._perform_in_front(action, then=history.KEYS.get(keys.lower()))
+
+    async def _perform_in_front(self, action: Action, *, then: int | None) -> str:
+        """Carry out an action on the page, and after a key what it means to the window."""
         page = self.page
         try:
             error = await inputs.perform(page, action, self._points)
-            if isinstance(action, Press) and (by := history.KEYS.get(action.keys.lower())) is not None:
-                await history.press_key(page, by)
-            return error
+            if then is not None:
+                await history.press_key(page, then)
         except SessionCrashedError:
             if page in self.tabs:
                 raise
             return ""  # the action has closed its tab
+        return error
 
     async def _answer(self, action: Action) -> None:
         """Do an action with what stands above the page."""
@@ -205,7 +204,7 @@ class Window:
             while self.modals:
                 await self.modals[0].cancel()
             return
-        control = self._shown.get(getattr(action, "element", None) or 0)
+        control = self._numbers.take(getattr(action, "element", None))
         if isinstance(action, Click) and action.x is not None and action.y is not None:
             control = modal.at(action.x, action.y, self.viewport)
         if control is not None:
@@ -279,27 +278,27 @@ class Window:
         """
         return await self.in_front(partial(self._look, hidden, value, anew))
 
-    async def _look(self, hidden: str, value: str, anew: bool, page: Page) -> tuple[Seen, Any]:  # noqa: FBT001 (partial)
+    async def _look(self, hidden: str, value: str, anew: bool, page: Page) -> tuple[Seen, Any]:
         raw, answer = await self._read(page, hidden, value, anew=anew)
         if raw["next"] > MAX_ELEMENT and len(raw["elements"]) < MAX_ELEMENT // 2:  # used up by what came and went
-            self._ids.clear()
+            self._numbers.clear()
             raw, answer = await self._read(page, hidden, value, anew=True)
-        self._highest = max(self._highest, raw["next"] - 1)
+        self._numbers.highest = max(self._numbers.highest, raw["next"] - 1)
         rows = [] if self.modals else [row for row in raw["elements"] if row[0] <= MAX_ELEMENT]
         self._points = {row[0]: inputs.Point(*row[6]) for row in rows if row[6]}
         page.url, page.title = str(raw["url"])[:MAX_PROSE], str(raw["title"])
         self._seen = Seen((), page.url, page.title)
         controls = self._controls()
-        after = () if self.modals else self._elements(self.downloads.controls())
+        after = () if self.modals else self._numbers.show(self.downloads.controls(), also=True)
         return self._seen._replace(elements=(*controls, *map(element, rows), *after)), answer
 
     async def _read(self, page: Page, hidden: str, value: str, *, anew: bool) -> tuple[dict[str, Any], Any]:
         """Return what observe.js tells of a page, with its frames, and the value of the expression."""
         if anew:
-            self._highest = 0
+            self._numbers.highest = 0
             for each in (tab for tab in self.tabs if tab is not page or tab.frames):
-                await each.number_anew()
-        first = self._highest + 1 if self._shared else 1
+                await number_anew(each)
+        first = self._numbers.highest + 1 if self._shared else 1
         observe = f"agentgym.observe({json.dumps(hidden)}, {first})"
         observe = f"agentgym.reset(), {observe}" if anew else observe
         if page is self.first:
@@ -341,27 +340,14 @@ class Window:
     @property
     def _shared(self) -> bool:
         """Whether others than the one document on screen have given ids."""
-        return bool(self._ids or self.page.frames) or len(self.tabs) > 1
+        return bool(self._numbers or self.page.frames) or len(self.tabs) > 1
 
     def _controls(self) -> tuple[Element, ...]:
         if self.modals:
             controls = self.modals[0].controls(self.viewport)
         else:
             controls = [*(history.controls(self) if self._shows_controls else ()), *tabs.controls(self)]
-        self._shown = {}
-        return self._elements(controls)
-
-    def _elements(self, controls: list[Control]) -> tuple[Element, ...]:
-        """Return controls as elements, and take note of which is which."""
-        shown = {self._id(control.key): control for control in controls}
-        self._shown |= shown
-        return tuple(control.element(number) for number, control in shown.items())
-
-    def _id(self, key: object) -> int:
-        if key not in self._ids:
-            self._highest += 1
-            self._ids[key] = self._highest
-        return self._ids[key]
+        return self._numbers.show(controls)
 
     def _on_dialog(self, dialog: Dialog) -> None:
         drawn = any(page.drawing for page in self.tabs)
