@@ -52,7 +52,7 @@ LOOK_FOR_TRACES = """<script>
 class TestSessions:
     def test_nothing_that_a_page_stores_is_there_in_another_slot_or_in_the_next_episode(self, world: World) -> None:
         clean = found_on(world, PageTask(LOOK_FOR_TRACES, state="found"), slot=0)
-        assert clean == ["", None, None, "", 1, 0, 0, 0, 0]
+        assert clean == ["", None, None, "", 2, 0, 0, 0, 0]
         assert found_on(world, PageTask(LEAVE_TRACES, state="found"), slot=0) == [
             "fulfilled",
             "fulfilled",

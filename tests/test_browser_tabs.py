@@ -231,3 +231,12 @@ def test_typing_goes_to_the_tab_that_is_shown(world: World) -> None:
     act(world, Click(element=find(open_page(world, task), "textbox").id))
     act(world, Type("one"))
     assert task.state == "one"
+
+
+@pytest.mark.parametrize("how", ["window.open", "window.open without an opener"])
+def test_time_passes_in_a_tab_in_the_back(world: World, how: str) -> None:
+    clock = "<script>let ticks = 0; setInterval(() => ticks++, 100)</script>"
+    task, _ = open_second(world, OPENERS[how] + clock, state="ticks")
+    before = task.state
+    act(world, Wait(ms=1000))
+    assert task.state >= before + 10

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agentgym.observation import MAX_NAME, NOWHERE, Box, Element
 
@@ -71,3 +71,14 @@ class Control:
 def one_line(text: str) -> str:
     """Return untrusted text on one line, cut to what a name may hold, without halves of surrogate pairs."""
     return " ".join(text[: 4 * MAX_NAME].split())[:MAX_NAME].encode("utf-8", "replace").decode()
+
+
+def row_element(raw: list[Any]) -> Element:
+    """Read one row of observe.js."""
+    identity, role, name, value, states, box, _ = raw
+    return Element(identity, role, _text(name), _text(value), tuple(states), Box(*box))
+
+
+def _text(text: str) -> str:
+    """Replace halves of surrogate pairs, which a cut may leave and no encoding takes."""
+    return text.encode("utf-8", "replace").decode()

@@ -108,7 +108,7 @@ async def go(page: Page, by: int) -> None:
     else:
         history = await page.call("Page.getNavigationHistory")
         to = history["currentIndex"] + by
-        if not 0 <= to < len(history["entries"]):
+        if not page.entries_before <= to < len(history["entries"]):
             raise ActionError(f"There is no page to go {'back' if by < 0 else 'forward'} to.")
         page.send("Page.navigateToHistoryEntry", {"entryId": history["entries"][to]["id"]})
     await _started(page)

@@ -74,8 +74,8 @@ class Page:
         self, connection: Connection, *, session_id: str, target_id: str, window: Window, source: str = ""
     ) -> None:
         self._connection = connection
-        self._session_id = session_id
-        self._target_id = target_id
+        self.session_id = session_id
+        self.target_id = target_id
         self._window = window
         self._observer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._loaded = asyncio.Event()
@@ -84,6 +84,7 @@ class Page:
         self._passed: asyncio.Future[None] | None = None  # done once the time that is passing has passed
         self._script = ""  # identifier of the script that new documents begin with
         self._viewport: tuple[int, int] | None = None
+        self.kin: Page = self  # the first of those that share its process, and so its time
         self.frames = Frames(self, target_id)
         self.site = Site()
         self.uploads = Uploads(Path(), {})
@@ -93,6 +94,7 @@ class Page:
         self.dragged: dict[str, Any] | None = None  # what the pointer carries since the page has let it be picked up
         self.carrying = False  # whether it has entered the page
         self.drawing = False  # whether a frame is asked for and not there yet
+        self.entries_before = 0  # of its history: those to which there is no way back
         self.url = self.title = ""  # when it was last looked at
         self.moved = asyncio.Event()  # set when the page begins to load something or goes on to another part of itself
         self._closed = asyncio.Event()
@@ -112,16 +114,6 @@ class Page:
             return_exceptions=True,  # a popup may be closed again at once
         )
 
-    @property
-    def session_id(self) -> str:
-        """The DevTools session."""
-        return self._session_id
-
-    @property
-    def target_id(self) -> str:
-        """The DevTools target of this page, which is also the id of its main frame."""
-        return self._target_id
-
     async def ready(self) -> None:
         """Wait until the page can be used.
 
@@ -135,7 +127,7 @@ class Page:
     async def call(self, method: str, params: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
         """Send a command to this page and wait for its result; errors as in `Connection.call`."""
         self._check_alive()
-        return await self._connection.call(method, params, session_id=self._session_id, **options)
+        return await self._connection.call(method, params, session_id=self.session_id, **options)
 
     def send(self, method: str, params: dict[str, Any] | None = None) -> asyncio.Future[dict[str, Any]]:
         """Send a command to this page without waiting."""
@@ -144,7 +136,7 @@ class Page:
 
     def tell(self, method: str, params: dict[str, Any] | None = None) -> asyncio.Future[dict[str, Any]]:
         """Send what a page takes also while a dialog stops its scripts, without waiting."""
-        return self._connection.send(method, params, session_id=self._session_id)
+        return self._connection.send(method, params, session_id=self.session_id)
 
     async def resize(self, viewport: tuple[int, int]) -> None:
         """Set the viewport in pixels."""
@@ -290,7 +282,7 @@ class Page:
     def gone(self) -> None:
         """Take note that the page has been closed."""
         self._closed.set()
-        self._connection.on_events(self._session_id, None)
+        self._connection.on_events(self.session_id, None)
         self._on_crash()
 
     def _drawn(self, _: asyncio.Future[Any]) -> None:
@@ -334,7 +326,7 @@ class Page:
         elif method == "Runtime.executionContextCreated":
             context = event["context"]
             data = context.get("auxData", {})
-            if context["name"] == OBSERVER_WORLD and data.get("frameId") == self._target_id:
+            if context["name"] == OBSERVER_WORLD and data.get("frameId") == self.target_id:
                 self._set_observer(context["id"])
             elif context["name"] == OBSERVER_WORLD:
                 self.frames.set_observer(data["frameId"], context["id"])
@@ -374,7 +366,7 @@ class Page:
 
     def _on_crash(self) -> None:
         self.crashed = True
-        self._connection.give_up(self._session_id)
+        self._connection.give_up(self.session_id)
         if self._passed is not None and not self._passed.done():
             self._passed.set_exception(SessionCrashedError("The page crashed while its time passed."))
             self._passed.exception()  # mark as seen: nobody may be waiting
@@ -382,7 +374,7 @@ class Page:
     def _answer_request(self, request_id: str, event: Event) -> None:
         """Answer a request; a document that cannot be had does not take the place of the one that is there."""
         url = event["request"]["url"]
-        leaves = event.get("resourceType") == "Document" and event.get("frameId") == self._target_id
+        leaves = event.get("resourceType") == "Document" and event.get("frameId") == self.target_id
         if not leaves or self.site.read(url) is not None:
             self.tell(*self.site.fulfil(request_id, url))
             return

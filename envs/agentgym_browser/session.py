@@ -154,6 +154,8 @@ class Session:
         if self._window is None or self._window.crashed or not self._window.plain or not safe:
             await self.discard()
             self._window = await Window.open(self._connection)
+        elif self._loaded is not task:
+            self._window.first.forget_history()  # of earlier episodes
         self._clean = task.stores_nothing
         await take_pointer_away(self._window.first)
         await self._window.resize(task.viewport)

@@ -2,7 +2,7 @@
 
 What a page opens (`window.open`, a link with a target, a click with the middle button) is a tab, shown at once. A tab
 that is closed gives the place back to the one that opened it. The first tab is the task's own and stays. Time passes in
-the tab that is shown, and in those of the same process: a tab without an opener stands still while it is in the back.
+all tabs with every action.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from agentgym.action import MAX_ELEMENT, Action, Click, Done, Fill, Press, Wait
 from agentgym.errors import ActionError, SessionCrashedError
-from agentgym.observation import MAX_PROSE, Box, Element
+from agentgym.observation import MAX_PROSE, Element
 from agentgym_browser import history, inputs, tabs
-from agentgym_browser.controls import Control, Numbers
+from agentgym_browser.controls import Control, Numbers, row_element
 from agentgym_browser.devtools import CALL_TIMEOUT_S, within
 from agentgym_browser.dialog import Dialog, Modal
 from agentgym_browser.files import Downloads, FileChooser, Uploads, private_folder, remove
@@ -235,7 +235,6 @@ class Window:
         self._source = beginning(seed, script)
         await self.first.begin(self._source)
         await self.first.navigate(url)
-        self.first.forget_history()
 
     async def pass_time(self, ms: int) -> None:
         """Let milliseconds pass in whichever tab is shown in the end."""
@@ -247,10 +246,21 @@ class Window:
         if page is not self.first:
             await page.ready()
             await page.resize(self.viewport)
+        for other in {tab.kin: tab for tab in self.tabs if tab.kin is not page.kin}.values():
+            await self._pass_time_behind(ms, other)
         await page.pass_time(ms)
         if self._downloading:
             await self.downloads.settle()
         return page
+
+    async def _pass_time_behind(self, ms: int, page: Page) -> None:
+        """Let time pass in a tab in the back, which has its own."""
+        try:
+            await page.ready()
+            await page.pass_time(ms)
+        except SessionCrashedError:
+            if page in self.tabs:
+                raise
 
     async def in_front(self, work: Callable[[Page], Awaitable[Result]]) -> Result:
         """Do something with the tab that is shown; with the next one where that is closed meanwhile."""
@@ -280,7 +290,7 @@ class Window:
 
     async def _look(self, hidden: str, value: str, anew: bool, page: Page) -> tuple[Seen, Any]:
         raw, answer = await self._read(page, hidden, value, anew=anew)
-        if raw["next"] > MAX_ELEMENT and len(raw["elements"]) < MAX_ELEMENT // 2:  # used up by what came and went
+        if raw["next"] > MAX_ELEMENT > 2 * len(raw["elements"]):  # used up by what came and went
             self._numbers.clear()
             raw, answer = await self._read(page, hidden, value, anew=True)
         self._numbers.highest = max(self._numbers.highest, raw["next"] - 1)
@@ -290,7 +300,7 @@ class Window:
         self._seen = Seen((), page.url, page.title)
         controls = self._controls()
         after = () if self.modals else self._numbers.show(self.downloads.controls(), also=True)
-        return self._seen._replace(elements=(*controls, *map(element, rows), *after)), answer
+        return self._seen._replace(elements=(*controls, *map(row_element, rows), *after)), answer
 
     async def _read(self, page: Page, hidden: str, value: str, *, anew: bool) -> tuple[dict[str, Any], Any]:
         """Return what observe.js tells of a page, with its frames, and the value of the expression."""
@@ -312,6 +322,15 @@ class Window:
         self._points = {}
         return self._seen._replace(elements=self._controls())
 
+    def hear(self, page: Page, method: str, event: Event) -> None:
+        """Take an event of a page that the window shows."""
+        if method == "Page.javascriptDialogOpening":
+            self._on_dialog(Dialog(self, page, event))
+        elif method == "Page.fileChooserOpened":
+            self.modals.append(FileChooser(self, page, event))
+        elif method in {"Page.downloadWillBegin", "Page.downloadProgress"} and self._downloading:
+            self.note(self.downloads.hear(page, method, event))
+
     async def close(self) -> None:
         """Dispose of the context and all its pages; a hanging page does not hinder it."""
         self._connection.on_targets(self._context_id, None)
@@ -323,15 +342,6 @@ class Window:
             for page in self.tabs:
                 page.gone()
             remove(self._folder)
-
-    def hear(self, page: Page, method: str, event: Event) -> None:
-        """Take an event of a page that the window shows."""
-        if method == "Page.javascriptDialogOpening":
-            self._on_dialog(Dialog(self, page, event))
-        elif method == "Page.fileChooserOpened":
-            self.modals.append(FileChooser(self, page, event))
-        elif method in {"Page.downloadWillBegin", "Page.downloadProgress"} and self._downloading:
-            self.note(self.downloads.hear(page, method, event))
 
     def note(self, text: str) -> None:
         """Tell the agent something with the next observation."""
@@ -384,17 +394,10 @@ class Window:
         page.site, page.uploads = self.site, self.uploads
         if self.tabs:
             self.openers[page] = self.page
+        else:
+            page.entries_before = 1  # the empty page that it opened with
+        if target.get("canAccessOpener"):
+            page.kin = next((tab.kin for tab in self.tabs if tab.target_id == target.get("openerId")), page)
         self.tabs.append(page)
         self.page = page
         self._opened.set()
-
-
-def element(raw: list[Any]) -> Element:
-    """Read one row of observe.js."""
-    identity, role, name, value, states, box, _ = raw
-    return Element(identity, role, _text(name), _text(value), tuple(states), Box(*box))
-
-
-def _text(text: str) -> str:
-    """Replace halves of surrogate pairs, which a cut may leave and no encoding takes."""
-    return text.encode("utf-8", "replace").decode()
