@@ -225,13 +225,7 @@ class Window:
             raise ActionError(f"{action.name}: this {control.role} of the window can only be {can or 'read'}.")
 
     async def open_page(self, url: str, *, seed: int, script: str) -> None:
-        """Open the task's page in its own tab.
-
-        Args:
-            url: the page.
-            seed: the episode's.
-            script: JavaScript that runs in each document before its own; empty for none.
-        """
+        """Open the task's page in its own tab; `script` runs in each document before its own, empty for none."""
         self._source = beginning(seed, script)
         await self.first.begin(self._source)
         await self.first.navigate(url)
