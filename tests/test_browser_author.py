@@ -194,7 +194,7 @@ class TestNothingStaysBehind:
         assert listening() == before
         # What is sent and heard on the hot path is what it was: no other session is heard, none is answered.
         assert {name for name in page.connection._handlers if name} <= {
-            session.page._session_id for session in world._sessions.values() if session.page is not None
+            session.page.session_id for session in world._sessions.values() if session.page is not None
         }
         assert not page.driven
 

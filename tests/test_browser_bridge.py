@@ -105,17 +105,17 @@ def test_the_browser_is_its_own_page_alone(world: BrowserWorld) -> None:
             await client.send(json.dumps({"id": 2, "method": "Target.setAutoAttach", "params": {"autoAttach": True}}))
             attached = json.loads(await client.recv())
             assert attached["method"] == "Target.attachedToTarget"
-            assert attached["params"]["targetInfo"]["targetId"] != other.owner
+            assert attached["params"]["targetInfo"]["targetId"] != other.target_id
             session = attached["params"]["sessionId"]
             text = {"expression": "document.body.innerText", "returnByValue": True}
             own = await ask(client, "Runtime.evaluate", sessionId=session, params=text)
             assert own["result"]["result"]["value"] == "slot 0"
             return [
                 await ask(client, "Target.getTargets"),
-                await ask(client, "Target.attachToTarget", params={"targetId": other.owner, "flatten": True}),
+                await ask(client, "Target.attachToTarget", params={"targetId": other.target_id, "flatten": True}),
                 await ask(client, "Target.attachToBrowserTarget"),
                 await ask(client, "Browser.close"),
-                await ask(client, "Runtime.evaluate", sessionId=other._session_id, params=text),
+                await ask(client, "Runtime.evaluate", sessionId=other.session_id, params=text),
             ]
 
     answers = with_bridge(world, look_around)

@@ -347,10 +347,6 @@ class TestObservations:
         body = f"<script>onload = () => document.body.append({image})</script>"
         assert find(open_page(world, PageTask(body)), "img", "late").box[2:] == (40, 30)
 
-    def test_dialogs_do_not_stop_the_page(self, world: World) -> None:
-        body = """<button onclick="alert(1); answers = [confirm('?'), prompt('?')]">ok</button>"""
-        assert value_after(world, body, Click(element=1), state="answers") == [False, None]
-
     def test_a_link_leads_to_an_observation_of_the_next_page(self, world: World) -> None:
         first = open_page(world, PageTask('<a href="/?next">go</a>'))
         assert act(world, Click(element=find(first, "link").id)).url.endswith("/?next")

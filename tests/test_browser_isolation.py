@@ -112,7 +112,7 @@ class TestSessions:
         assert page is not None
         assert connection is not None
         for name in names:
-            grant = {"permission": {"name": name}, "setting": "granted", "browserContextId": page._context_id}
+            grant = {"permission": {"name": name}, "setting": "granted", "browserContextId": page.context_id}
             world._run(connection.call("Browser.setPermission", grant))
         for slot, expected in ((0, "granted"), (1, "prompt"), (0, "granted")):
             if slot == 1:

@@ -24,7 +24,7 @@ TASKS = (
 def test_episodes_are_the_same_again_with_their_screenshots(tmp_path: Path) -> None:
     result = tmp_path / "replay.json"
     tasks = ",".join(f"miniwob/{name}" for name in TASKS)
-    command = [sys.executable, SCRIPT, "--tasks", tasks, "--seeds", "2", "--steps", "4", "--json", result]
+    command = [sys.executable, str(SCRIPT), "--tasks", tasks, "--seeds", "2", "--steps", "4", "--json", str(result)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(result.read_text()) == {"episodes": 16, "same": 16, "different": {}}

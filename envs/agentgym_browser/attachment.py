@@ -106,6 +106,13 @@ class Attachment:
         shutil.rmtree(self._artifacts, ignore_errors=True)
 
     async def _work(self, call: Callable[[Playwright], Result], *, live: bool) -> Result:
+        self._page.driven = live
+        try:
+            return await self._run_job(call, live=live)
+        finally:
+            self._page.driven = False
+
+    async def _run_job(self, call: Callable[[Playwright], Result], *, live: bool) -> Result:
         job = asyncio.wrap_future(self._worker.submit(call))
         job.add_done_callback(_see)
         life = asyncio.create_task(self._live_until(job) if live else asyncio.sleep(HOOK_TIMEOUT_S))

@@ -16,7 +16,7 @@ import contextlib
 import secrets
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from agentgym.episode import Score
 from agentgym.errors import (
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from agentgym_browser.attachment import Attachment
     from agentgym_browser.driver import Driver
     from agentgym_browser.page import Page
-    from agentgym_browser.task import BrowserTask, Setup
+    from agentgym_browser.task import BrowserTask, Evidence, Setup
 
 Result = TypeVar("Result")
 
@@ -60,6 +60,11 @@ class Author:
         self._slow_mo_ms = slow_mo_ms
         self._attached: Attachment | None = None  # for the trace of the running episode
         self._instance: Instance | None = None  # what is traced
+
+    @property
+    def records(self) -> bool:
+        """Whether an episode is being traced."""
+        return self._attached is not None
 
     async def begin(self, page: Page, instance: Instance) -> None:
         """Begin the episode's trace, where traces are wanted; the page is open, but not loaded."""
@@ -86,11 +91,12 @@ class Author:
 
             await self._record(lambda author: note(author, str(action)))
 
-    async def score(self, page: Page, task: BrowserTask, setup: Setup, state: Any, answer: str | None) -> Score | None:
-        """Judge the page: by the task's `score_page` if it has one, else by its `score`."""
+    async def score(self, page: Page, task: BrowserTask, setup: Setup, evidence: Evidence) -> Score | None:
+        """Judge what there is: by the task's `score_page` if it has one, else by its `judge`."""
         if not task.scores_page:
-            return task.score(state, setup.goal, answer)
-        if not task.may_be_over(state, answer):
+            return task.judge(evidence)
+        answer = evidence.answer
+        if not task.may_be_over(evidence.state, answer):
             return None
         score = await self._run(page, task, "score_page", lambda author: task.score_page(author, setup, answer))
         if score is not None and not isinstance(score, Score):

@@ -45,6 +45,7 @@ IN_CONTEXT = {  # commands to the browser that take a context: they get the sess
     "Browser.setPermission",
 }
 IGNORED = {"Browser.setDownloadBehavior"}  # downloads stay denied
+DIALOG = {"Page.javascriptDialogOpening", "Page.javascriptDialogClosed"}  # the agent's, unless author's code runs
 CLOSE = {"Page.close", "Target.closeTarget"}  # Playwright sees its page closed; the session needs it, and keeps it
 
 
@@ -68,13 +69,12 @@ class Bridge:
         Raises:
             InfrastructureError: the page is gone, or no port is left.
         """
-        target = {"targetId": self._page.owner}
+        target = {"targetId": self._page.target_id}
         found = await self._connection.call("Target.getTargetInfo", target)
         self._target = {**found["targetInfo"], "attached": True}
         attached = await self._connection.call("Target.attachToTarget", {**target, "flatten": True})
         self._session_id = attached["sessionId"]
         self._listen(self._session_id)
-        self._page.driven = True
         try:
             self._server = await serve(
                 self._serve,
@@ -107,7 +107,6 @@ class Bridge:
         """End Playwright's session on the page, and with it all settings that came through it."""
         for session_id in self._sessions:
             self._connection.on_events(session_id, None)
-        self._page.driven = False
         with contextlib.suppress(InfrastructureError):  # the page or the browser is gone, and the session with it
             await self._connection.call("Target.detachFromTarget", {"sessionId": self._session_id})
         for session_id in self._sessions:
@@ -168,7 +167,7 @@ class Bridge:
             self._refuse(message, f"{method}: a task's author has the session's page alone, not the browser.")
 
     def _close_page(self, message: dict[str, Any]) -> None:
-        detached = {"sessionId": self._session_id, "targetId": self._page.owner}
+        detached = {"sessionId": self._session_id, "targetId": self._page.target_id}
         self._answer(message, {})
         self._outbox.put_nowait({"method": "Target.detachedFromTarget", "params": detached})
 
@@ -205,6 +204,8 @@ class Bridge:
         elif method == "Target.detachedFromTarget":
             self._sessions.discard(event["sessionId"])
             self._connection.on_events(event["sessionId"], None)
+        if method in DIALOG and not self._page.driven:
+            return
         message = {"sessionId": session_id, "method": method, "params": event}
         # Answers reach us by callbacks of their futures; events wait as long, so that both keep the browser's order.
         asyncio.get_running_loop().call_soon(self._outbox.put_nowait, message)

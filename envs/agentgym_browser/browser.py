@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 
     import psutil
 
-    from agentgym_browser.devtools import Event
-
 logger = logging.getLogger(__name__)
 
 SOURCE_POLL_S, SOURCE_POLLS = 0.02, 100
 START_TIMEOUT_S = 60.0  # a browser starts in a fraction of a second, on a crowded machine in several
+# A page, popups too, waits until its window has put wall and observer in place.
+EACH_PAGE = {
+    "autoAttach": True,
+    "waitForDebuggerOnStart": True,
+    "flatten": True,
+    "filter": [{"type": "page"}, {"exclude": True}],
+}
 
 
 class Browser:
@@ -80,9 +85,9 @@ class Browser:
         self._process = start_chromium(self._path, visible=self._visible)
         connection = await Connection.connect(self._process.read_fd, self._process.write_fd)
         connection.paced = not self._visible
-        connection.on_events("", self._on_event)
+        connection.on_events("", connection.on_target)
         try:
-            await connection.call("Target.setDiscoverTargets", {"discover": True}, timeout_s=START_TIMEOUT_S)
+            await connection.call("Target.setAutoAttach", EACH_PAGE, timeout_s=START_TIMEOUT_S)
         except asyncio.CancelledError:  # the world is closed; `stop` ends the process
             connection.close()
             raise
@@ -98,6 +103,7 @@ class Browser:
                 f"{VISIBLE_INSTALL if self._visible else INSTALL}"
             ) from error
         self._has_run = True
+        connection.folder = self._process.folder()
         self._sources = await self._limit(self._process.keeper.pid)
         return connection
 
@@ -110,11 +116,6 @@ class Browser:
             await asyncio.sleep(SOURCE_POLL_S)
         logger.warning("This browser starts its renderers in a way of its own: their memory is not limited.")
         return []
-
-    def _on_event(self, method: str, event: Event) -> None:
-        """Close popups: a session is one page."""
-        if method == "Target.targetCreated" and event["targetInfo"].get("openerId") and self.open_connection:
-            self.open_connection.send("Target.closeTarget", {"targetId": event["targetInfo"]["targetId"]})
 
     def _stop_process(self) -> None:
         if self.open_connection is not None and not self.open_connection.closed:

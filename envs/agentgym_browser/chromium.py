@@ -59,14 +59,17 @@ FLAGS = (
     "--disable-default-apps",
     "--disable-dev-shm-usage",  # containers often have 64 MB of it, and pages then crash
     "--disable-extensions",
-    # The last two do not go with frames on demand: tasks after input would wait for a frame, and a frame after a scroll
-    # that paints anew for what never comes (one of five turns of the wheel over a text area).
+    # Tasks after input would wait for a frame, and a frame after a scroll that paints anew for what never comes (one of
+    # five turns of the wheel over a text area). The last three keep all frames of a page in one process (see `frames`).
     "--disable-features=Translate,MediaRouter,OptimizationHints,AutofillServerCommunication,"  # noqa: ISC004 (one switch)
-    "DeferRendererTasksAfterInput,RasterInducingScroll",
+    "DeferRendererTasksAfterInput,RasterInducingScroll,IsolateOrigins,site-per-process,IsolateSandboxedIframes",
+    "--disable-back-forward-cache",  # a page that is gone back to is loaded again, as its seed says
     "--disable-gpu",
     "--disable-hang-monitor",
     "--disable-popup-blocking",
     "--disable-renderer-backgrounding",
+    "--disable-site-isolation-trials",
+    "--disable-smooth-scrolling",  # keys scroll at once, not over several frames
     "--disable-sync",
     "--font-render-hinting=none",
     "--force-color-profile=srgb",
@@ -94,10 +97,18 @@ class Chromium:
     folders: Path
     """Where the keeper has made the browser's folder."""
 
+    def folder(self) -> Path:
+        """Return the browser's folder, which goes when it ends; to be asked once, after it has answered."""
+        assert self.keeper.stdout is not None
+        with self.keeper.stdout as told:
+            return Path(os.fsdecode(told.readline().rstrip(b"\n")))
+
     def stop(self, *, timeout_s: float = 10.0) -> None:
         """End the browser and wait until its processes and its folder are gone."""
         assert self.keeper.stdin is not None
+        assert self.keeper.stdout is not None
         self.keeper.stdin.close()
+        self.keeper.stdout.close()
         try:
             self.keeper.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -194,7 +205,7 @@ def start_chromium(path: Path, *, visible: bool = False) -> Chromium:
                 str(Path(__file__).with_name("keeper.py")), str(os.getpid()), str(path), *flags,
             ],
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             pass_fds=(to_browser_read, from_browser_write),
             start_new_session=True,

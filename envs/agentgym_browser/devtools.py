@@ -16,6 +16,7 @@ from agentgym.errors import SessionCrashedError, SessionTimeoutError, WorldCrash
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from agentgym.errors import InfrastructureError
 
@@ -44,6 +45,7 @@ class Connection(asyncio.Protocol):
         self._next_id = 1
         self._pending: dict[int, _Call] = {}
         self._handlers: dict[str, Callable[[str, Event], None]] = {}
+        self._windows: dict[str, Callable[[str, Event], None]] = {}
         self._buffer = bytearray()
         self._unsent: list[bytes] = []
         self._writer: asyncio.WriteTransport | None = None
@@ -51,6 +53,8 @@ class Connection(asyncio.Protocol):
         self.closed = False
         self.paced = True
         """Whether frames are drawn only when they are asked for."""
+        self.folder: Path | None = None
+        """The browser's own folder, which goes with it."""
         self.drawing = asyncio.Lock()
         """Held while a frame is drawn: a second one meanwhile, of whichever page, ends the browser."""
 
@@ -74,6 +78,32 @@ class Connection(asyncio.Protocol):
             self._handlers.pop(session_id, None)
         else:
             self._handlers[session_id] = handler
+
+    def on_targets(self, context_id: str, handler: Callable[[str, Event], None] | None) -> None:
+        """Tell ``handler`` of the pages of a browser context, which belong to its window; None for nobody."""
+        if handler is None:
+            self._windows.pop(context_id, None)
+        else:
+            self._windows[context_id] = handler
+
+    def on_target(self, method: str, event: Event) -> None:
+        """Pass on what the browser says of its pages."""
+        if method == "Target.attachedToTarget":
+            handler = self._windows.get(event["targetInfo"].get("browserContextId", ""))
+            if handler is None:  # its window has just been closed
+                self.refuse(event)
+            else:
+                handler(method, event)
+        elif method == "Target.detachedFromTarget":
+            for handler in tuple(self._windows.values()):
+                handler(method, event)
+
+    def refuse(self, attached: Event) -> None:
+        """Close a page that waits for its debugger; until it is gone it gets nothing."""
+        page = attached["sessionId"]
+        self.send("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}, session_id=page)
+        self.send("Runtime.runIfWaitingForDebugger", session_id=page)
+        self.send("Target.closeTarget", {"targetId": attached["targetInfo"]["targetId"]})
 
     def send(
         self, method: str, params: dict[str, Any] | None = None, *, session_id: str = ""

@@ -7,15 +7,17 @@ only when the page itself fails. Events are sent without waiting for each other;
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentgym.action import Action, Click, Done, Drag, Fill, Hover, Press, Scroll, Select, Type, Wait
 from agentgym.errors import ActionError, SessionTimeoutError
 from agentgym_browser.clipboard import pastes
 from agentgym_browser.devtools import within
+from agentgym_browser.files import upload
 from agentgym_browser.keyboard import chord, typing
+from agentgym_browser.observers import ask, handle
 from agentgym_browser.page import PAGE_TIMEOUT_S
+from agentgym_browser.turn import PageStopped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,8 +92,7 @@ async def _perform(page: Page, action: Action, points: Mapping[int, Point]) -> N
         case Fill():
             await _fill(page, action)
         case Select():
-            call = f"agentgym.select({action.element}, {json.dumps(action.option)})"
-            _check(await page.observer(call), action.element)
+            _check(await ask(page, action.element, "select", action.option), action.element)
         case Wait() | Done():
             pass  # the page's time passes after every action
         case _:
@@ -110,7 +111,7 @@ async def _target(page: Page, element: int | None, x: int | None, y: int | None,
         return Point(x, y)
     if element in points:
         return points[element]
-    found = await page.observer(f"agentgym.locate({element})")
+    found = await ask(page, element, "locate")
     _check(found, element)
     return Point(found["x"], found["y"])
 
@@ -138,12 +139,34 @@ def _button(kind: str, point: Point, button: str, count: int) -> dict[str, Any]:
 
 
 async def _drag(page: Page, start: Point, end: Point) -> None:
-    await _mouse(page, [_move(start), _button("mousePressed", start, "left", 1)])
-    for n in range(1, DRAG_STEPS + 1):
-        way = n / DRAG_STEPS
-        point = Point(start.x + (end.x - start.x) * way, start.y + (end.y - start.y) * way)
-        await _mouse(page, [_move(point, buttons=1)])  # one by one: moves of the same frame reach a page as one
-    await _mouse(page, [_button("mouseReleased", end, "left", 1)])
+    release = _button("mouseReleased", end, "left", 1)
+    page.dragged, page.carrying = None, False
+    page.send("Input.setInterceptDrags", {"enabled": True})
+    try:
+        await _mouse(page, [_move(start), _button("mousePressed", start, "left", 1)])
+        for n in range(1, DRAG_STEPS + 1):
+            way = n / DRAG_STEPS
+            point = Point(start.x + (end.x - start.x) * way, start.y + (end.y - start.y) * way)
+            if page.dragged is None:
+                await _mouse(page, [_move(point, buttons=1)])  # one by one: moves of one frame reach a page as one
+            if page.dragged is not None:
+                await _carry(page, point, "dragOver")
+        if page.dragged is None:
+            await _mouse(page, [release])
+        else:
+            await _carry(page, end, "drop")
+    except (asyncio.CancelledError, PageStopped):  # a dialog has opened on the way: the hand leaves the button
+        page.tell("Input.dispatchMouseEvent", release)
+        raise
+
+
+async def _carry(page: Page, point: Point, kind: str) -> None:
+    """Move or drop what a page has let be picked up, as the system does that takes the pointer over then."""
+    kinds = [kind] if page.carrying else ["dragEnter", kind]
+    page.carrying = True
+    event = {"x": point.x, "y": point.y, "data": page.dragged}
+    sent = [page.send("Input.dispatchDragEvent", {**event, "type": each}) for each in kinds]
+    await within(asyncio.gather(*sent), PAGE_TIMEOUT_S, "dragging")
 
 
 async def _click(page: Page, point: Point, action: Click) -> None:
@@ -199,11 +222,22 @@ async def _scroll(page: Page, action: Scroll, points: Mapping[int, Point]) -> No
 
 
 async def _fill(page: Page, action: Fill) -> None:
-    answer = await page.observer(f"agentgym.prepareFill({action.element}, {json.dumps(action.text)})")
+    answer = await ask(page, action.element, "prepareFill", action.text)
     _check(answer, action.element)
+    if "files" in answer:
+        await _choose(page, action, several=answer["files"])
+        return
     if answer["filled"]:
         return
     if action.text:
         await page.call("Input.insertText", {"text": action.text}, timeout_s=PAGE_TIMEOUT_S)
     else:
         await _keys(page, chord("Delete"))
+
+
+async def _choose(page: Page, action: Fill, *, several: bool) -> None:
+    """Put files into a file input: their names, one a line."""
+    names = [name for name in action.text.splitlines() if name]
+    if len(names) > 1 and not several:
+        raise ActionError(f"[{action.element}] takes one file.")
+    await upload(page, page.uploads.paths(names), objectId=await handle(page, action.element))

@@ -4,7 +4,8 @@ Run as ``python -I -S keeper.py PARENT_PID COMMAND…`` with the DevTools pipe o
 browser's data folder, starts the browser in a session of its own, and when the owner closes the keeper's standard
 input, or dies in whatever way, kills the browser's process group, reaps it and removes the folder. Where the keeper
 itself is killed, its browser follows, and the owner removes the folder, which has the keeper's process id in its name.
-It imports only what is needed: it starts in about 20 ms and holds about 10 MB.
+Its one line of output is the folder's path. It imports only what is needed: it starts in about 20 ms and holds about
+10 MB.
 """
 
 import ctypes
@@ -33,6 +34,8 @@ def main(owner_pid: int, command: list[str]) -> None:
         signal.signal(number, signal.SIG_IGN)
     folder = tempfile.mkdtemp(prefix=f"agentgym-browser-{os.getpid()}-")
     try:
+        os.write(1, os.fsencode(folder) + b"\n")
+        os.close(1)
         browser = subprocess.Popen(  # noqa: S603 (the command is the owner's own)
             [*command, f"--user-data-dir={folder}"],
             stdin=subprocess.DEVNULL,

@@ -150,7 +150,7 @@ const valueOf = (node, role) => {
   if (node instanceof HTMLSelectElement)
     return clean([...node.selectedOptions].map((option) => option.label || option.textContent).join(", "));
   if (node instanceof HTMLInputElement)
-    return ["button", "checkbox", "radio", "switch"].includes(role) ? "" : content(node.type === "file" ? "" : node.value);
+    return ["button", "checkbox", "radio", "switch"].includes(role) ? "" : content(node.type === "file" ? [...node.files].map((file) => file.name).join(", ") : node.value);
   if (node instanceof HTMLTextAreaElement) return told(node);
   if (node instanceof HTMLMeterElement || node instanceof HTMLProgressElement) return node.position === -1 ? "" : String(node.value);
   if (role === "textbox" || role === "searchbox" || role === "combobox" && !node.querySelector("[role=listbox]"))

@@ -1,6 +1,6 @@
 // The observation script. Runs in an isolated world of every page: page scripts can neither see nor change it.
 // observe(hidden, look) lists what can be acted on or read, in document order; locate(id) finds where to point at it.
-// It is joined with roles.js, names.js, budget.js and outline.js into one script (see page.py).
+// It is joined with roles.js, names.js, budget.js, outline.js and inner.js into one script (see scripts.py).
 "use strict";
 (() => {
   const MAX_OPTIONS = 60;
@@ -82,12 +82,17 @@
       const away = -Math.max(bottom, top + node.scrollHeight);  // what spills over its box is part of it
       return away > height ? { side: "above", away } : null;
     }
+    // A frame has a place in the list; what its document shows is asked for there (see frames.py).
+    addFrame(node, box, under, far) {
+      this.add({ node, role: "", box, under, inner: true, far: Boolean(far), ...far });
+    }
     // Far parts: what tags and texts tell, and the whole truth of what shows in the view all the same (it is fixed there).
     skim(node, far, under) {
       orContent(node, () => this.visitFar(node, far, under), (each) => this.skim(each, far, under));
     }
     visitFar(node, far, under) {
       if (this.skips(node)) return;
+      if (isFrame(node)) { this.addFrame(node, node.getBoundingClientRect(), under, far); return; }
       const role = roughRoleOf(node);
       if (role || this.hasText(node)) {
         const box = node.getBoundingClientRect(), { top, bottom } = box;
@@ -142,6 +147,10 @@
       const style = getComputedStyle(node), certain = node.checkVisibility(SEEN);  // one call for what else takes three
       if (!certain && style.display !== "contents" && !node.checkVisibility()) return;  // not there, or in closed details
       const visible = certain ? box.width > 0 && box.height > 0 : shown(node, style, box);
+      if (isFrame(node)) {
+        if (visible) this.addFrame(node, box, under, null);
+        return;
+      }
       const pointer = style.cursor === "pointer", role = visible ? roleOf(node, style, parentPointer, box) : "";
       if (role) {
         const container = role === "clickable" && node.querySelector("a,button,input,select,textarea,[role],[onclick]");
@@ -167,6 +176,7 @@
   const rowOf = (each) => {
     const { node, role, box } = each;
     if (each.far && !each.host && !node.checkVisibility(SEEN)) return null;
+    if (each.inner) return [0, "", "", "", []];
     const name = each.text !== undefined ? each.text : role === "text" ? ownText(node)
       : nameOf(node, role, each.style || getComputedStyle(node));
     return [0, role, name, valueOf(node, role), statesOf(node), [edge(box.left), edge(box.top), edge(box.width), edge(box.height)],
@@ -176,7 +186,7 @@
     || getComputedStyle(node).pointerEvents === "none" && Boolean(topAt(node, x, y)) && topAt(node, x, y).contains(node);
   // The ids of what can be acted on and is in view with its middle or one of two other points: what a picture can mark.
   const markable = (chosen, sight) => chosen.filter((each) => {
-    if (READ.has(each.role) && each.role !== "img" || sight.place(each).side !== "here") return false;
+    if (each.inner || READ.has(each.role) && each.role !== "img" || sight.place(each).side !== "here") return false;
     const clip = sight.around(each.node), { box } = each;
     const left = Math.max(box.left, clip.left), right = Math.min(box.right, clip.right);
     const top = Math.max(box.top, clip.top), bottom = Math.min(box.bottom, clip.bottom);
@@ -192,8 +202,10 @@
     const sight = new Sight(pass.view);
     if (root) pass.walk(root, false, false, null);
     const { chosen, omitted } = choose(pass.found, look.budget, rowOf, sight);
-    for (const each of chosen) each.row[0] = idOf(each.node);
-    Object.assign(answer, { elements: chosen.map((each) => each.row), omitted: [omitted.above, omitted.here, omitted.below] });
+    let frames = 0;
+    for (const each of chosen) if (each.inner) frames++; else each.row[0] = idOf(each.node);
+    const elements = chosen.map((each) => each.inner ? { frame: nameOfFrame(each.node), ...insideOf(each.node) } : each.row);
+    Object.assign(answer, { elements, frames, omitted: [omitted.above, omitted.here, omitted.below] });
     if (look.tree) answer.tree = treeOf(pass.order);
     if (look.text) answer.text = root ? textOfPage(root, pass.excluded, pass.hosts) : "";
     if (look.marks) answer.marked = markable(chosen, sight);
@@ -246,9 +258,15 @@
     const node = byIdRef(id);
     if (!node) return { error: "gone" };
     const field = node instanceof HTMLInputElement || node instanceof HTMLTextAreaElement;
-    if (!(field || node.isContentEditable) || ["button", "submit", "reset", "image", "checkbox", "radio", "file"].includes(node.type))
+    if (!(field || node.isContentEditable) || ["button", "submit", "reset", "image", "checkbox", "radio"].includes(node.type))
       return { error: "nofield" };
     if (node.disabled || node.readOnly) return { error: "readonly" };
+    if (node.type === "file" && text) return { files: node.multiple };
+    if (node.type === "file") {
+      node.value = "";
+      changed(node);
+      return { filled: true };
+    }
     node.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" });
     node.focus();
     if (field && DIRECT.has(node.type)) {
@@ -274,6 +292,11 @@
     return {};
   };
 
+  // Whether the page kept the last key to itself, asked once after it.
+  let lastKey = null;
+  addEventListener("keydown", (event) => { lastKey = event; }, true);
+  const keptKey = () => { const kept = Boolean(lastKey && lastKey.defaultPrevented); lastKey = null; return kept; };
+
   // An observation shows no page in motion.
   const finishAnimations = () => {
     for (const animation of document.getAnimations()) {
@@ -287,7 +310,7 @@
 
   globalThis.agentgym = {
     observe, locate: unlessClobbered(locate), prepareFill: unlessClobbered(prepareFill), select, finishAnimations,
-    node: byIdRef,
+    through, nameFrame, keptKey, node: byIdRef,
     reset: () => { ids = new WeakMap(); byId = new Map(); next = 1; },
   };
 })();

@@ -22,7 +22,9 @@ const treeOf = (order) => {
   if (left) lines.push(`(${left} more lines)`);
   return lines.join("\n");
 };
-const elementLine = ({ node, row: [id, role, name, value, states] }) => {
+const FRAME_LINE = "\x01";  // in no name, which are quoted: what a frame shows takes its place (see frames.py)
+const elementLine = ({ node, inner, row: [id, role, name, value, states] }) => {
+  if (inner) return FRAME_LINE;
   const level = role === "heading" || role === "treeitem" ? levelOf(node) : "";
   return `${role} ${quoted(name)} [${id}]` + (value ? ` value ${quoted(value)}` : "") + (level ? ` level ${level}` : "")
     + states.map((state) => ` ${state}`).join("");

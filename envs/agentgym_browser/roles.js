@@ -99,7 +99,8 @@ const statesOf = (node) => {
   if (node.checked || on("aria-checked")) states.push("checked");
   if (node.matches(":disabled") || on("aria-disabled")) states.push("disabled");
   if (on("aria-expanded") || node.tagName === "SUMMARY" && node.parentElement.open) states.push("expanded");
-  if (node === node.getRootNode().activeElement && node !== node.ownerDocument.body) states.push("focused");
+  if (node === node.getRootNode().activeElement && node !== node.ownerDocument.body && (window === top || document.hasFocus()))
+    states.push("focused");
   if (on("aria-pressed")) states.push("pressed");
   if (node.readOnly || on("aria-readonly")) states.push("readonly");
   if (node.selected || on("aria-selected")) states.push("selected");

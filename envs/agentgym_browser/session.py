@@ -1,13 +1,14 @@
-"""One session: episodes of browser tasks on one page, one after the other.
+"""One session: episodes of browser tasks in one window, one after the other.
 
 Each episode gets a new browser context, so that no cookie, storage or script of an earlier one is there; a task whose
 pages store nothing gets a new document only, one that can start again in place not even that (see `BrowserTask`). A
-failed session throws its page away.
+failed session throws its window away.
 """
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentgym.action import Action, Done, Wait
@@ -16,11 +17,14 @@ from agentgym.errors import InfrastructureError, SessionCrashedError, SessionSta
 from agentgym.look import PICTURES
 from agentgym.observation import MAX_PROSE, Observation
 from agentgym.world import Step
-from agentgym_browser.inputs import Point, perform, take_pointer_away
-from agentgym_browser.observed import observed, points, script
+from agentgym_browser.inputs import take_pointer_away
+from agentgym_browser.observed import Seen, observed
+from agentgym_browser.observers import finish_animations
 from agentgym_browser.page import Page
-from agentgym_browser.task import BrowserTask, Setup
+from agentgym_browser.picture import blank, paint
+from agentgym_browser.task import BrowserTask, Evidence, Setup
 from agentgym_browser.traces import leaves_traces
+from agentgym_browser.window import MAX_CLOSED, Window
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,38 +35,35 @@ if TYPE_CHECKING:
     from agentgym_browser.author import Author
     from agentgym_browser.devtools import Connection
 
-
 REAL_WAIT_S = 0.02  # that a wait takes at most: for what has real time, such as workers and storage
 PAGE_EPISODES = 200  # then a page is replaced: its renderer's memory creeps up, and a new one costs a tenth of a second
 
 
-class _Seen(NamedTuple):
-    """What a page was read to be."""
+class _Found(NamedTuple):
+    """What a window was read to show."""
 
-    elements: dict[str, Any]
-    """As observe.js tells them."""
+    seen: Seen
     value: Any
     """Of the expression that was asked for."""
     screenshot: NDArray[np.uint8] | None
 
 
 class Session:
-    """Plays episodes on one page."""
+    """Plays episodes in one window."""
 
     def __init__(self, connection: Connection, *, look: Look, author: Author, slow_mo_ms: int = 0) -> None:
         self._connection = connection
         self._wanted = look
-        self._next_id = 1  # the lowest element id that the episode has not used
         self._author = author
         self._slow_mo_s = slow_mo_ms / 1000
-        self._page: Page | None = None
+        self._window: Window | None = None
         self._loaded: BrowserTask | None = None  # the task whose page is open and may be started again
-        self._played = 0  # episodes that the open page has had
-        self._clean = False  # whether all that the open page's browser context has seen stores nothing
+        self._played = 0  # episodes that the open window has had
+        self._clean = False  # whether all that the open window's browser context has seen stores nothing
         self._task: BrowserTask | None = None  # the task of the running episode
         self._setup = Setup()
-        self._points: dict[int, Point] = {}  # where to point at the elements of the newest observation
         self._instruction = ""
+        self._picture: NDArray[np.uint8] | None = None  # the newest screenshot
 
     @property
     def lost(self) -> bool:
@@ -71,8 +72,8 @@ class Session:
 
     @property
     def page(self) -> Page | None:
-        """The open page, or None."""
-        return self._page
+        """The page that is shown, or None."""
+        return None if self._window is None else self._window.page
 
     async def reset(self, instance: Instance) -> Observation:
         """Start an episode.
@@ -85,30 +86,48 @@ class Session:
         if not isinstance(task, BrowserTask):
             raise TypeError(f"{task!r} is not a BrowserTask, so the browser world cannot run it")
         self._task = None
-        await self._author.end()
         try:
-            page = await self._open(task)
-            await self._author.begin(page, instance)
-            self._setup = task.prepare(instance.seed)
-            if self._loaded is not task:
-                page.site = task.site(self._setup)
-                await page.begin(instance.seed, task.load_script(instance.seed))
-                await page.navigate(task.url)
-            self._loaded = task if task.reusable else None
-            start = task.start_script(instance.seed)
-            if start:
-                await page.evaluate(start)
-            await self._author.set_up(page, task, self._setup)
-            await page.pass_time(task.pace_ms)
-            page.take_refusal()  # of what the page itself tried while it was loading: no agent did that
-            self._next_id = 1
-            seen = await self._look(page, task, task.instruction_script or "null", first="agentgym.reset()")
-            self._instruction = str(seen.value)[:MAX_PROSE] if task.instruction_script else self._setup.instruction
-            observation = self._observation(seen, error="")
+            await self.finish()
+            window = await self._open(task)
+            await self._author.begin(window.first, instance)
+            observation = await self._start(window, task, instance.seed)
         except InfrastructureError:
             await self.discard()
             raise
         self._task = task
+        return observation
+
+    async def _start(self, window: Window, task: BrowserTask, seed: int) -> Observation:
+        """Bring the task's page to where the episode starts; return what is seen then."""
+        setup = self._setup = task.prepare(seed)
+        start = task.start_script(seed)
+        # Where something is done with the page, it must not stop for a dialog.
+        prepared = bool(start or task.instruction_script or task.sets_page_up)
+        self._instruction = setup.instruction
+        window.begin(asks=not prepared, controls=task.controls)
+        window.lend(setup.files)
+        if task.downloads:
+            await window.allow_downloads()
+        async with window.turn() as turn:
+            if self._loaded is not task:
+                window.serve(task.site(setup))
+                await window.open_page(task.url, seed=seed, script=task.load_script(seed))
+            self._loaded = task if task.reusable else None
+            if start:
+                await window.first.evaluate(start)
+            await self._author.set_up(window.first, task, setup)
+            await window.pass_time(task.pace_ms)
+            for page in window.tabs:
+                page.take_refusal()  # of what the page itself tried while it was loading: no agent did that
+            found = await self._look(window, task, task.instruction_script or "null", anew=True)
+            if task.instruction_script:
+                self._instruction = str(found.value)[:MAX_PROSE]
+            observation = self._observation(window, found)
+        if turn.stopped and prepared:
+            raise _storm("while the task was started")
+        if turn.stopped:
+            self._loaded = None
+            observation = self._stopped(window, turn.error)
         return observation
 
     async def step(self, action: Action) -> Step:
@@ -118,94 +137,117 @@ class Session:
             SessionStateError: there is no running episode.
             InfrastructureError: the page failed; the next reset starts from a new one.
         """
-        page, task = self._page, self._task
-        if page is None or task is None:
+        window, task = self._window, self._task
+        if window is None or task is None:
             raise SessionStateError("step before reset: this session has no running episode; call reset first.")
+        answer = action.answer if isinstance(action, Done) else None
         try:
-            await self._author.note(action)
+            if not window.stopped:
+                await self._author.note(action)
             if self._slow_mo_s:
                 await asyncio.sleep(self._slow_mo_s)
-            error = await perform(page, action, self._points)
-            await page.pass_time(task.pace_ms)
-            if isinstance(action, Wait) and action.ms:
-                await asyncio.sleep(min(action.ms / 1000, REAL_WAIT_S))
-                await page.pass_time(action.ms)
-            error = error or page.take_refusal()
-            seen = await self._look(page, task, task.state_script)
-            answer = action.answer if isinstance(action, Done) else None
-            score = await self._author.score(page, task, self._setup, seen.value, answer)
+            async with window.turn() as turn:
+                error = await window.perform(action)
+                await window.pass_time(task.pace_ms)
+                if isinstance(action, Wait) and action.ms:
+                    await asyncio.sleep(min(action.ms / 1000, REAL_WAIT_S))
+                    await window.pass_time(action.ms)
+                found = await self._look(window, task, task.state_script)
+                observation = self._observation(window, found, error=error)
+            if turn.stopped and answer is not None:
+                raise _storm("where its state was to be read")
+            if turn.stopped:
+                return Step(self._stopped(window, turn.error), None)
+            evidence = Evidence(found.value, self._setup.goal, answer, window.downloads)
+            score = await self._author.score(window.first, task, self._setup, evidence)
         except InfrastructureError:
             await self.discard()
             raise
-        observation = self._observation(seen, error=error)
         if score is None and answer is not None:
             score = Score(0.0, "the agent said that it was done, but the task was not")
         if score is not None:
             self._task = None
-            await self._author.end()
+            await self.finish()
         return Step(observation, score)
 
     async def finish(self) -> None:
         """Write what is kept of the running episode; nothing is played after that."""
+        if self._window is not None and self._window.stopped and self._author.records:
+            await self._window.close_modals()  # the page could not be recorded
         await self._author.end()
 
     async def discard(self) -> None:
-        """Throw the page away, whatever state it is in."""
+        """Throw the window away, whatever state it is in."""
+        window, self._window, self._loaded, self._task = self._window, None, None, None
         await self._author.end()
-        page, self._page, self._loaded, self._task = self._page, None, None, None
-        if page is not None and not self._connection.closed:
+        if window is not None and not self._connection.closed:
             try:
-                await page.close()
+                await window.close()
             except SessionCrashedError:
                 return  # the context is gone already, which is what was wanted
 
-    async def _open(self, task: BrowserTask) -> Page:
-        """Return a page for the task: the open one where that is safe, else one in a new browser context."""
-        page = self._page
-        if page is None or page.crashed or not await self._may_reuse(page, task):
+    async def _open(self, task: BrowserTask) -> Window:
+        """Return a window for the task: the open one where that is safe, else a new one."""
+        window = self._window
+        if window is None or window.crashed or not window.plain or not await self._may_reuse(window, task):
             await self.discard()
-            page = self._page = await Page.open(self._connection)
+            window = self._window = await Window.open(self._connection)
             self._played = 0
         self._played += 1
         self._clean = task.stores_nothing
-        page.clipboard.clear()
-        await take_pointer_away(page)
-        await page.resize(task.viewport)
-        return page
+        await take_pointer_away(window.first)
+        await window.resize(task.viewport)
+        return window
 
-    async def _may_reuse(self, page: Page, task: BrowserTask) -> bool:
-        """Whether the next episode may have an open page."""
+    async def _may_reuse(self, window: Window, task: BrowserTask) -> bool:
+        """Whether the next episode may have an open window."""
         if self._played >= PAGE_EPISODES:
             return False
         if self._loaded is task:
             return True
-        if not (self._clean and task.stores_nothing) or await leaves_traces(page):
+        if not (self._clean and task.stores_nothing) or await leaves_traces(window.first):
             return False
-        page.forget_history()
+        window.first.forget_history()
         return True
 
-    async def _look(self, page: Page, task: BrowserTask, value: str, *, first: str = "0") -> _Seen:
-        """Read the page, and the value of an expression in it.
+    async def _look(self, window: Window, task: BrowserTask, value: str, *, anew: bool = False) -> _Found:
+        """Read the page, and the value of an expression in the task's own.
 
         Where its pages do something with frames, one is drawn before, so that it is done; else one only for a picture.
         """
         screenshot = None
         if not task.still:
-            await page.observer("agentgym.finishAnimations()")
-            screenshot = await self._draw(page)
-        raw, answer = await page.look(f"{first}, {script(task.hidden, self._wanted, first=self._next_id)}", value)
+            await window.in_front(finish_animations)
+            screenshot = await self._draw(window)
+        seen, answer = await window.look(task.hidden, self._wanted, value, anew=anew)
         if task.still and PICTURES & self._wanted.parts:
-            screenshot = await page.screenshot()
-        return _Seen(raw, answer, screenshot)
+            screenshot = await window.in_front(Page.screenshot)
+        self._picture = screenshot
+        if screenshot is not None and window.modals:
+            screenshot = paint(screenshot, seen.above)
+        return _Found(seen, answer, screenshot)
 
-    async def _draw(self, page: Page) -> NDArray[np.uint8] | None:
+    async def _draw(self, window: Window) -> NDArray[np.uint8] | None:
         if PICTURES & self._wanted.parts:
-            return await page.screenshot()
-        await page.draw(noDisplayUpdates=True)
+            return await window.in_front(Page.screenshot)
+        await window.in_front(partial(Page.draw, noDisplayUpdates=True))
         return None
 
-    def _observation(self, seen: _Seen, *, error: str) -> Observation:
-        self._points = points(seen.elements)
-        self._next_id = int(seen.elements["next"])
-        known = Observation(self._instruction, error=error, screenshot=seen.screenshot)
-        return observed(seen.elements, known, self._wanted)
+    def _stopped(self, window: Window, error: str) -> Observation:
+        """Return what is seen while a dialog stops the page: the dialog, above the picture from before."""
+        seen, screenshot = window.glance(), None
+        if PICTURES & self._wanted.parts:
+            width, height = window.viewport
+            before = self._picture
+            fits = before is not None and before.shape == (height, width, 3)
+            screenshot = paint(before if fits and before is not None else blank(window.viewport), seen.above)
+        return self._observation(window, _Found(seen, None, screenshot), error=error)
+
+    def _observation(self, window: Window, found: _Found, *, error: str = "") -> Observation:
+        error = " ".join(part for part in (error, window.take_notes()) if part)
+        known = Observation(self._instruction, error=error, screenshot=found.screenshot)
+        return observed(found.seen, known, self._wanted)
+
+
+def _storm(where: str) -> SessionCrashedError:
+    return SessionCrashedError(f"The page opened more than {MAX_CLOSED} dialogs in a row {where}.")

@@ -10,14 +10,17 @@ costs tens of milliseconds, so nothing does that for a task which has neither.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from agentgym.task import Task
+from agentgym_browser.files import check_names
 from agentgym_browser.network import ORIGIN, Site
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from playwright.sync_api import Page
 
     from agentgym.episode import Score
@@ -33,6 +36,25 @@ class Setup:
     """The page at the origin's root."""
     goal: Any = None
     """Whatever `BrowserTask.score` needs to know; never shown to the agent."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """What the agent can choose where a page asks for a file: content by name."""
+
+    def __post_init__(self) -> None:
+        check_names(self.files)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What an episode is judged by, after an action."""
+
+    state: Any
+    """JSON value of `BrowserTask.state_script`; from a page, so of any shape."""
+    goal: Any
+    """What `BrowserTask.setup` put there."""
+    answer: str | None
+    """What the agent said in ``done(...)``; None while it has not said that it is finished."""
+    downloads: Mapping[str, bytes]
+    """What pages have downloaded, by name; read it while judging. Empty where the task takes no `downloads`."""
 
 
 class BrowserTask(Task):
@@ -62,6 +84,11 @@ class BrowserTask(Task):
     still: bool = False
     """Whether its pages do nothing with frames (animation callbacks, transitions, observers of size and visibility), so
     that one is drawn for a screenshot only: without them a step costs a fifth less."""
+    downloads: bool = False
+    """Whether pages may download files (at most `files.MAX_DOWNLOADS`), which `judge` can read."""
+    controls: bool = False
+    """Whether observations show the window's own buttons (Back, Forward, Reload) and its address field, which takes the
+    addresses of the task's origins. Their keys work in any case."""
 
     def setup(self, rng: Random) -> Setup:
         """Return instruction, page and goal of one seed.
@@ -70,6 +97,14 @@ class BrowserTask(Task):
             rng: seeded with the episode's seed; the only source of chance.
         """
         raise TypeError(f"{type(self).__name__} does not say what its page is; give it a `setup` method")
+
+    def judge(self, evidence: Evidence) -> Score | None:
+        """Judge what there is after an action; for tasks that look at more than the page's state, such as downloads.
+
+        Returns:
+            As `score`.
+        """
+        return self.score(evidence.state, evidence.goal, evidence.answer)
 
     def score(self, state: Any, goal: Any, answer: str | None) -> Score | None:
         """Judge the page after an action.
@@ -92,7 +127,8 @@ class BrowserTask(Task):
         Emulation, init scripts and routes hold only until it returns; what it did to page and storage stays.
 
         Args:
-            page: the session's only page; it opens no others, and reaches the task's own origin alone.
+            page: the session's first tab, the task's own; it reaches the task's origins alone. Tabs that it opens are
+                not shown here.
             setup: what `setup` returned for the seed.
         """
 
@@ -104,7 +140,7 @@ class BrowserTask(Task):
         infrastructure failure, which is not counted against the agent.
 
         Args:
-            page: the session's only page.
+            page: the session's first tab, the task's own.
             setup: what `setup` returned for the seed.
             answer: what the agent said in ``done(...)``; None while it has not said that it is finished.
 

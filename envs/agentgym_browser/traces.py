@@ -8,7 +8,7 @@ the next episode a new context, as if its task had not said so.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agentgym.errors import InfrastructureError
 
@@ -32,7 +32,13 @@ async def leaves_traces(page: Page) -> bool:
     if page.site.several:
         return True
     try:
-        clean, cookies = await asyncio.gather(page.observer(CLEAN), page.cookies())
+        clean, cookies = await asyncio.gather(page.observer(CLEAN), _cookies(page))
     except InfrastructureError:  # it hangs, or its document has no storage that could be looked at
         return True
     return clean is not True or bool(cookies)
+
+
+async def _cookies(page: Page) -> list[dict[str, Any]]:
+    """Return the cookies of a page's context, of all origins."""
+    answer = await page.connection.call("Storage.getCookies", {"browserContextId": page.context_id})
+    return list(answer["cookies"])

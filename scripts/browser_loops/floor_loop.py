@@ -23,8 +23,7 @@ import numpy as np
 from PIL import Image
 
 from agentgym.look import PLAIN
-from agentgym_browser.observed import script
-from agentgym_browser.page import OBSERVER
+from agentgym_browser.scripts import OBSERVER, observe
 
 if TYPE_CHECKING:
     import argparse
@@ -44,7 +43,7 @@ READY = "new Promise((done) => document.readyState === 'complete' ? done() : add
 STATE = "[WOB_DONE_GLOBAL, WOB_RAW_REWARD_GLOBAL]"
 CONTROLS = frozenset({"button", "textbox", "checkbox"})
 INSTRUCTION = "core.getUtterance()"
-OBSERVE = script("#reward-display, #sync-task-cover, #click-canvas, #query", PLAIN, first=1)
+OBSERVE = observe("#reward-display, #sync-task-cover, #click-canvas, #query", PLAIN, first=1)
 
 
 class Browser:
