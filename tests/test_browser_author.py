@@ -163,7 +163,7 @@ class TestHooks:
             assert isinstance(observation, Observation), observation
             assert find(observation, "textbox").value == f"slot {slot}"
 
-    def test_dialogs_are_answered_by_the_author_in_a_hook_and_dismissed_after_it(self, world: BrowserWorld) -> None:
+    def test_dialogs_are_answered_by_the_author_in_a_hook_and_by_the_agent_after_it(self, world: BrowserWorld) -> None:
         answered: list[bool] = []
 
         def accept(dialog: Dialog) -> None:
@@ -177,7 +177,9 @@ class TestHooks:
         task = AuthorTask(set_up, body="<button onclick=\"textContent = confirm('?')\">ask</button>")
         button = find(start(world, task), "button")
         assert answered == [False, True]
-        find(act(world, Click(button.id)), "button", "false")
+        asked = act(world, Click(button.id))
+        assert find(asked, "dialog").name == "?"
+        find(act(world, Click(find(asked, "button", "OK").id)), "button", "true")
 
 
 class TestNothingStaysBehind:

@@ -8,6 +8,7 @@ import pytest
 
 from agentgym import registry
 from agentgym.action import MAX_ELEMENT, Click, Fill, Press, Scroll, Select, Type, Wait
+from agentgym.look import DEFAULT_BUDGET, Budget, Look
 from agentgym.observation import MAX_ELEMENTS
 from agentgym_browser import Site
 from agentgym_browser.world import BrowserWorld
@@ -187,23 +188,32 @@ class TestMoreOfThem:
     def test_very_many_frames_give_a_bounded_observation(self, world: World) -> None:
         inner = "<button>x</button>" * 100
         seen = open_page(world, framed("<iframe src=/inner></iframe>" * 40, inner=inner))
-        assert 1000 < len(seen.elements) <= MAX_ELEMENTS
+        assert len(seen.elements) == DEFAULT_BUDGET.elements
+        assert seen.omitted.below > 30  # at least the frames that there is no room for
+
+    def test_a_big_page_leaves_room_for_its_frames(self, world: World) -> None:
+        seen = open_page(world, framed(f"{'<button>x</button>' * 1000}{SOURCES['same origin']}"))
+        assert not act(world, Click(element=find(seen, "button", "inside").id)).error
+        assert len(seen.elements) <= DEFAULT_BUDGET.elements
+        assert seen.omitted.below > 500
 
     def test_a_page_in_itself_gives_a_bounded_observation(self, world: World) -> None:
         inner = '<button>x</button><iframe src="/inner?a"></iframe><iframe src="/inner?b"></iframe>'
         seen = open_page(world, framed("<iframe src=/inner></iframe>", inner=inner))
         assert 1 <= len(seen.elements) <= MAX_ELEMENTS
 
-    def test_ids_begin_anew_before_they_run_out(self, world: World) -> None:
+    def test_ids_begin_anew_before_they_run_out(self) -> None:
         body = """<button onclick="for (const each of document.querySelectorAll('i')) each.outerHTML = '<i>x</i>'">new
             </button><iframe src="/inner"></iframe><script>document.write("<p><i>x</i></p>".repeat(1900))</script>"""
-        seen = open_page(world, framed(body))
-        for _ in range(7):
-            seen = act(world, Click(element=find(seen, "button", "new").id))
-            assert not seen.error
-            assert len(seen.elements) > 1900
-            assert max(element.id for element in seen.elements) <= MAX_ELEMENT
-        assert not act(world, Click(element=find(seen, "button", "inside").id)).error
+        look = Look(budget=Budget(MAX_ELEMENTS, 1_000_000))
+        with registry.make_world("browser", look=look) as world:
+            seen = open_page(world, framed(body))
+            for _ in range(7):
+                seen = act(world, Click(element=find(seen, "button", "new").id))
+                assert not seen.error
+                assert len(seen.elements) > 1900
+                assert max(element.id for element in seen.elements) <= MAX_ELEMENT
+            assert not act(world, Click(element=find(seen, "button", "inside").id)).error
 
 
 def shadow(html: str, host: str = "<div id=host>") -> str:

@@ -142,33 +142,3 @@ class TestSessions:
         open_page(world, PageTask("""<script>new BroadcastChannel("x").postMessage(1)</script>"""), slot=1)
         act(world, Wait(ms=50), slot=0)
         assert listener.state == 0
-
-    @pytest.mark.parametrize(
-        "how", ["window.open('/?popup')", "window.open('/?popup', '', 'noopener')", "link.click()"]
-    )
-    def test_popups_are_closed_and_the_page_goes_on(self, world: World, how: str) -> None:
-        body = f"""<a id="link" href="/?popup" target="_blank" rel="noopener"></a>
-            <script>let clicks = 0, popup = null</script>
-            <button onclick="clicks++; popup = {how}">ok</button>"""
-        task = PageTask(body, state="({ clicks, closed: popup ? popup.closed : null })")
-        open_page(world, task)
-        for count in (1, 2):
-            assert not act(world, Click(element=1)).error
-            assert task.state["clicks"] == count
-        pages = pages_of(world)
-        for _ in range(200):
-            if len(pages) == 2:
-                break
-            act(world, Wait(ms=20))
-            pages = pages_of(world)
-        assert len(pages) == 2, pages
-
-
-def pages_of(world: World) -> list[str]:
-    """Return the URLs of all pages in the browser; the world has two slots."""
-    from agentgym_browser.world import BrowserWorld
-
-    assert isinstance(world, BrowserWorld)
-    connection = world._run(world._browsers[0].connection())
-    targets = world._run(connection.call("Target.getTargets"))["targetInfos"]
-    return [target["url"] for target in targets if target["type"] == "page" and target["url"] != "about:blank"]

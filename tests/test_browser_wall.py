@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psutil
 import pytest
 
-from agentgym.action import Click, Wait
+from agentgym.action import Click, Press, Wait
 from agentgym.task import Instance
 from agentgym_browser import Answer, BrowserWorld, Site, chromium
 from agentgym_browser.network import ORIGIN
@@ -276,6 +276,10 @@ class TestTheMachine:
         before = open_page(browsers.walled, task)
         for element in [each for each in before.elements if each.role in {"button", "link"}]:
             after = act(browsers.walled, Click(element=element.id))
+            if after.elements and after.elements[0].role == "tab":
+                assert after.url == "about:blank"
+                assert len(after.elements) == 2  # the tabs: nothing is on the page
+                after = act(browsers.walled, Press("Control+w"))
             assert after.url.removesuffix("?") == f"{ORIGIN}/"
             assert [each.name for each in after.elements] == [each.name for each in before.elements]
 

@@ -9,10 +9,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agentgym_browser.scripts import OBSERVER_WORLD
+
+if TYPE_CHECKING:
+    from agentgym_browser.page import Page
 
 CLIPBOARD_BINDING = "agentgymClipboard"
 CLIPBOARD_GATE = Path(__file__).with_name("clipboard.js").read_text()  # for the observer's isolated world
 CLIPBOARD_API = Path(__file__).with_name("clipboard_api.js").read_text()  # for the page's own world
+LENDING_TIMEOUT_S = 5.0
 PASTE_KEYS = frozenset({"control+v", "control+shift+v", "shift+control+v", "shift+insert"})
 
 
@@ -36,6 +43,13 @@ class Clipboard:
     def lending(self) -> str:
         """Return the script that gives a frame what there is to paste."""
         return f"agentgymKeep({json.dumps(self._content)})"
+
+
+async def lend(page: Page) -> None:
+    """Give all frames of a page what its session has copied, for a paste key that follows."""
+    script = {"source": page.clipboard.lending(), "worldName": OBSERVER_WORLD, "runImmediately": True}
+    lent = await page.call("Page.addScriptToEvaluateOnNewDocument", script, timeout_s=LENDING_TIMEOUT_S)
+    page.send("Page.removeScriptToEvaluateOnNewDocument", lent)
 
 
 def pastes(keys: str) -> bool:

@@ -78,9 +78,9 @@ class _Reading:
     texts: list[str] = field(default_factory=list)
     marked: list[int] = field(default_factory=list)
 
-    def script(self) -> str:
-        """Return the expression that observes the next document."""
-        budget = Budget(max(1, self.elements), max(1, self.characters))
+    def script(self, *, share: float = 1) -> str:
+        """Return the expression that observes the next document, in a share of the room that there is."""
+        budget = Budget(max(1, int(self.elements * share)), max(1, int(self.characters * share)))
         return observe(self.hidden, Look(self.look.parts, budget), first=self.free)
 
     def spend(self, raw: dict[str, Any]) -> None:
@@ -199,9 +199,11 @@ class Frames:
         """
         self._owners.clear()
         reading = _Reading(hidden, look, raw["next"], *look.budget)
+        crowded = any(raw["omitted"])
         if _unnamed(raw):
             await self._name(self._main)
-            raw = await self._page.observer(reading.script())
+        if _unnamed(raw) or crowded:  # half of the room is for frames then
+            raw = await self._page.observer(reading.script(share=0.5 if crowded else 1))
         reading.marked += raw.get("marked", ())
         tree = await self._read(raw, PAGE, reading)
         return {
@@ -230,6 +232,7 @@ class Frames:
         frame = place["frame"]
         reading.looks += 1
         if not frame or reading.looks > MAX_FRAMES or reading.elements <= 0 or reading.characters <= 0:
+            reading.omitted[self._side(view.place(place["box"]))] += 1
             return ""
         raw = await self.ask(frame, reading.script())
         if _unnamed(raw):
@@ -245,6 +248,11 @@ class Frames:
                 if each[0] in marked and self._shows(inner.place(each[5])):
                     reading.marked.append(each[0])
         return await self._read(raw, inner, reading)
+
+    def _side(self, box: list[int]) -> int:
+        """Return whether a box is above the page's viewport, in it or below, as a place in `Omitted`."""
+        height = (self._page.viewport or (0, 0))[1]
+        return 0 if box[1] + box[3] <= 0 else 2 if box[1] >= height else 1
 
     def _shows(self, box: list[int]) -> bool:
         """Whether the middle of a box is in the page's viewport."""

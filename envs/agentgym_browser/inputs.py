@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentgym.action import Action, Click, Done, Drag, Fill, Hover, Press, Scroll, Select, Type, Wait
 from agentgym.errors import ActionError, SessionTimeoutError
-from agentgym_browser.clipboard import pastes
+from agentgym_browser.clipboard import lend, pastes
 from agentgym_browser.devtools import within
 from agentgym_browser.files import upload
 from agentgym_browser.keyboard import chord, typing
@@ -87,7 +87,7 @@ async def _perform(page: Page, action: Action, points: Mapping[int, Point]) -> N
             await _keys(page, typing(action.text))
         case Press():
             if pastes(action.keys):
-                await page.lend_clipboard()
+                await lend(page)
             await _keys(page, chord(action.keys))
         case Fill():
             await _fill(page, action)

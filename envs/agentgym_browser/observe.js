@@ -4,7 +4,7 @@
 "use strict";
 (() => {
   const MAX_OPTIONS = 60;
-  const MAX_DEPTH = 1000;  // nodes in nodes; what is deeper is not told
+  const MAX_DEPTH = 800;  // nodes in nodes, of which a parser makes 512; what is deeper is not told
   const MANY = 1000;  // elements beyond which a page's far parts are skimmed: judged by tags, without style and place
 
   let ids = new WeakMap(), byId = new Map(), next = 1;
@@ -42,6 +42,13 @@
     }
   };
 
+  // What has no box of its own (a slot) is where its text is.
+  const boxOfText = (node) => {
+    const inside = node instanceof HTMLSlotElement && node.assignedNodes().length ? node.assignedNodes() : [...node.childNodes];
+    const range = document.createRange();
+    range.selectNode(inside.find((each) => each.nodeType === Node.TEXT_NODE && clean(each.data)));
+    return range.getBoundingClientRect();
+  };
   // One pass over the page: candidates in document order, and the places that hold them where a tree is wanted.
   class Pass {
     constructor(hidden, wantsTree) {
@@ -81,6 +88,10 @@
       if (-bottom <= height || !box.width && !box.height) return null;
       const away = -Math.max(bottom, top + node.scrollHeight);  // what spills over its box is part of it
       return away > height ? { side: "above", away } : null;
+    }
+    addText(node, box, under) {
+      const text = this.textOfPart(node);
+      if (text) this.add({ node, role: "text", text, box: box || boxOfText(node), under });
     }
     // A frame has a place in the list; what its document shows is asked for there (see frames.py).
     addFrame(node, box, under, far) {
@@ -130,8 +141,9 @@
       for (; child; child = child.nextElementSibling) visit(child);
     }
     textOfPart(node) {
-      if (node.shadowRoot && !node.shadowRoot.querySelector("slot")) return "";
-      if (node instanceof HTMLSlotElement && node.assignedNodes().length) return "";
+      if (node.shadowRoot) return "";  // what is in it shows in a slot or nowhere
+      if (node instanceof HTMLSlotElement && node.assignedNodes().length)
+        return clean(node.assignedNodes().map((each) => each.nodeType === Node.TEXT_NODE ? each.data : " ").join(""));
       const control = node instanceof HTMLLabelElement && node.control;
       if (control && control !== node && control.checkVisibility(SEEN) && control.offsetWidth > 0) return "";
       return ownText(node);
@@ -163,10 +175,7 @@
         if (role === "clickable" && !container || CELLS.has(role)) named = true;
       } else {
         under = this.place(node, under);
-        if (!named && (visible || style.display === "contents")) {
-          const text = this.textOfPart(node);
-          if (text) this.add({ node, role: "text", text, box, under });
-        }
+        if (!named && (visible || style.display === "contents")) this.addText(node, visible ? box : null, under);
       }
       this.each(node, (child) => this.walk(child, pointer, named, under));
     }

@@ -18,7 +18,7 @@ from agentgym_browser.devtools import CALL_TIMEOUT_S, within
 from agentgym_browser.files import Uploads
 from agentgym_browser.frames import FRAME_EVENTS, Frames
 from agentgym_browser.network import Site, refusal
-from agentgym_browser.picture import decode
+from agentgym_browser.picture import await_frame, decode
 from agentgym_browser.scripts import OBSERVER, OBSERVER_WORLD
 from agentgym_browser.turn import PageStopped
 
@@ -33,6 +33,7 @@ PAGE_TIMEOUT_S = 5.0  # a page that does not answer for so long is given up
 LOAD_TIMEOUT_S = 20.0
 LOADING_MS = 100  # virtual time that passes at a time while a page loads
 LOADING_WAIT_S = 0.05  # a page that has not loaded so long after that needs more of it
+STARTING_S = 1.0  # a new page that does not begin to load so long after it was opened stays empty
 PICTURE_TRIES = 20  # frames that may come without a picture
 MAX_URL = 200  # characters of one in an error
 
@@ -72,6 +73,7 @@ class Page:
         self.frames = Frames(self, target_id)
         self.site = Site()
         self.uploads = Uploads(Path(), {})
+        self.clipboard = window.clipboard
         self.crashed = False
         self.refused = ""  # why the newest navigation did not take place; empty where it did
         self.pointed = False  # whether the mouse pointer has been moved onto it
@@ -221,15 +223,17 @@ class Page:
         """
         await self._clock.run(ms)
         if not self._idle.is_set():
-            await within(asyncio.ensure_future(self._idle.wait()), LOAD_TIMEOUT_S, "a navigation")
+            await self._rest()
             await self._clock.run(ms)
 
-    async def lend_clipboard(self) -> None:
-        """Give all frames what the session has copied, for a paste key that follows."""
-        source = self._window.clipboard.lending()
-        script = {"source": source, "worldName": OBSERVER_WORLD, "runImmediately": True}
-        lent = await self.call("Page.addScriptToEvaluateOnNewDocument", script, timeout_s=PAGE_TIMEOUT_S)
-        self.send("Page.removeScriptToEvaluateOnNewDocument", lent)
+    async def _rest(self) -> None:
+        """Wait until nothing is loading; a tab that was opened with nothing that can be loaded stays empty."""
+        if not self.moved.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), STARTING_S)
+            if not self.moved.is_set():
+                self._idle.set()
+        await within(asyncio.ensure_future(self._idle.wait()), LOAD_TIMEOUT_S, "a navigation")
 
     async def draw(self, **options: Any) -> dict[str, Any]:
         """Draw a frame: what waits for one (pointer moves, animation callbacks, pictures of the screen) happens now.
@@ -238,7 +242,7 @@ class Page:
             SessionTimeoutError: the page did not draw in time; others draw again once it is closed.
         """
         if not self.connection.paced:
-            return await self._await_frame(**options)
+            return await await_frame(self, options, timeout_s=PAGE_TIMEOUT_S)
         await self.connection.drawing.acquire()
         try:
             frame = self.send("HeadlessExperimental.beginFrame", options)
@@ -248,14 +252,6 @@ class Page:
         self.drawing = True
         frame.add_done_callback(self._drawn)
         return await within(asyncio.shield(frame), PAGE_TIMEOUT_S, "drawing")
-
-    async def _await_frame(self, **options: Any) -> dict[str, Any]:
-        """Wait for a frame of a browser that draws by itself; answer as `draw` does."""
-        await self.observer("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
-        if "screenshot" not in options:
-            return {}
-        picture = await self.call("Page.captureScreenshot", options["screenshot"], timeout_s=PAGE_TIMEOUT_S)
-        return {"screenshotData": picture["data"]}
 
     async def screenshot(self) -> NDArray[np.uint8]:
         """Return what is on screen, (height, width, 3) RGB.

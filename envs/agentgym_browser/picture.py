@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import functools
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agentgym.observation import Element
+    from agentgym_browser.page import Page
 
 FONT_SIZE = 12
 INK, PAPER, GREY, BLUE = (32, 33, 36), (255, 255, 255), (218, 220, 224), (26, 115, 232)
@@ -31,6 +32,15 @@ def decode(picture: str) -> NDArray[np.uint8]:
     """Return a picture that the browser sent in base64, (height, width, 3) RGB."""
     with Image.open(io.BytesIO(base64.b64decode(picture))) as image:
         return np.asarray(image.convert("RGB"))
+
+
+async def await_frame(page: Page, options: dict[str, Any], *, timeout_s: float) -> dict[str, Any]:
+    """Wait for a frame of a browser that draws by itself; answer as ``HeadlessExperimental.beginFrame`` does."""
+    await page.observer("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    if "screenshot" not in options:
+        return {}
+    picture = await page.call("Page.captureScreenshot", options["screenshot"], timeout_s=timeout_s)
+    return {"screenshotData": picture["data"]}
 
 
 def blank(viewport: tuple[int, int]) -> NDArray[np.uint8]:
