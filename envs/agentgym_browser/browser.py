@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     import psutil
 
+    from agentgym_browser.devtools import Event
+
 logger = logging.getLogger(__name__)
 
 SOURCE_POLL_S, SOURCE_POLLS = 0.02, 100
@@ -85,7 +87,7 @@ class Browser:
         self._process = start_chromium(self._path, visible=self._visible)
         connection = await Connection.connect(self._process.read_fd, self._process.write_fd)
         connection.paced = not self._visible
-        connection.on_events("", connection.on_target)
+        connection.on_events("", self._on_event)  # so a loop that listens keeps the browser that it listens to
         try:
             await connection.call("Target.setAutoAttach", EACH_PAGE, timeout_s=START_TIMEOUT_S)
         except asyncio.CancelledError:  # the world is closed; `stop` ends the process
@@ -116,6 +118,10 @@ class Browser:
             await asyncio.sleep(SOURCE_POLL_S)
         logger.warning("This browser starts its renderers in a way of its own: their memory is not limited.")
         return []
+
+    def _on_event(self, method: str, event: Event) -> None:
+        if self.open_connection is not None:
+            self.open_connection.on_target(method, event)
 
     def _stop_process(self) -> None:
         if self.open_connection is not None and not self.open_connection.closed:
