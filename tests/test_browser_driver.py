@@ -81,7 +81,7 @@ def test_close_leaves_no_process_folder_thread_or_descriptor(folders: Path) -> N
         world.reset({0: Instance(AuthorTask(), 0)})
     assert world._driver.pid in [child.pid for child in here.children()]
     world.close()
-    assert (here.num_fds(), threading.active_count(), here.children(recursive=True)) == before
+    wait_until(lambda: (here.num_fds(), threading.active_count(), here.children(recursive=True)) == before)
     assert not list(folders.iterdir())
 
 

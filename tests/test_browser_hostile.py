@@ -12,7 +12,8 @@ import pytest
 
 from agentgym.action import Click, Fill, Wait
 from agentgym.errors import InfrastructureError, SessionCrashedError, SessionTimeoutError
-from agentgym.observation import Observation
+from agentgym.look import Budget, Look
+from agentgym.observation import MAX_ELEMENTS, Observation
 from agentgym.task import Instance
 from agentgym.world import Step
 from agentgym_browser import Answer, BrowserWorld, inputs, limits
@@ -113,7 +114,8 @@ class TestFailsAlone:
     def test_a_world_whose_pages_hang_closes_at_once(self) -> None:
         with BrowserWorld(num_slots=2) as world:
             for slot in (0, 1):
-                open_page(world, PageTask("<script>setTimeout(() => { for (;;) {} }, 500)</script>"), slot=slot)
+                open_page(world, PageTask("""<button onclick="for (;;) {}">ok</button>"""), slot=slot)
+            world.submit({0: Click(element=1), 1: Click(element=1)})
             (keeper,) = [psutil.Process(pid) for pid in world.browser_pids]
             family = [keeper, *keeper.children(recursive=True)]
             began = time.monotonic()
@@ -205,16 +207,17 @@ class TestTheObserver:
         act(world, Click(element=1))
         assert task.state == 1
 
-    def test_fields_named_like_properties_hide_nothing_else(self, world: BrowserWorld) -> None:
+    def test_fields_named_like_properties_hide_nothing_else(self) -> None:
         names = sorted(set(re.findall(r"\.([A-Za-z]+)", OBSERVER)))
         assert "getAttribute" in names
         forms = "".join(f'<form tabindex="0"><input name="{name}" aria-label="{name}"></form>' for name in names)
         tags = "".join(f'<img name="{name}"><a id="{name}"></a><form name="{name}"></form>' for name in names)
         task = PageTask(f"<div style='font-size: 1px'>{forms}{tags}</div>{BODY}", state="clicks")
-        observation = open_page(world, task)
-        assert {each.name for each in observation.elements if each.role == "textbox"} >= set(names)
-        for element in observation.elements:
-            if element.role == "clickable":
-                act(world, Click(element=element.id))
-        after = act(world, Click(element=find(observation, "button").id))
+        with BrowserWorld(look=Look(budget=Budget(MAX_ELEMENTS, 1_000_000))) as world:
+            observation = open_page(world, task)
+            assert {each.name for each in observation.elements if each.role == "textbox"} >= set(names)
+            for element in observation.elements:
+                if element.role == "clickable":
+                    act(world, Click(element=element.id))
+            after = act(world, Click(element=find(observation, "button").id))
         assert (after.error, task.state) == ("", 1)

@@ -29,6 +29,8 @@
   // missed, the form shows nothing but its content, and there is nothing to point at.
   const shadowOf = Object.getOwnPropertyDescriptor(Element.prototype, "shadowRoot").get;
   const childrenOf = Object.getOwnPropertyDescriptor(Element.prototype, "children").get;
+  const firstOf = Object.getOwnPropertyDescriptor(Element.prototype, "firstElementChild").get;
+  const nextOf = Object.getOwnPropertyDescriptor(Element.prototype, "nextElementSibling").get;
   const unlessClobbered = (act) => (id, ...rest) => {
     try { return act(id, ...rest); } catch (error) {
       if (byIdRef(id) instanceof HTMLFormElement) return { error: "hidden" };
@@ -66,7 +68,7 @@
       return candidate;
     }
     skips(node) {
-      return this.excluded.has(node) || SKIPPED.has(node.tagName) || node.inert || node.getAttribute("aria-hidden") === "true";
+      return this.excluded.has(node) || SKIPPED.has(node.tagName) || node.inert === true || node.getAttribute("aria-hidden") === "true";
     }
     place(node, under) {
       const place = this.order ? placeOf(node) : "";
@@ -130,7 +132,7 @@
     }
     visitAll(node, visit) {
       const shadow = shadowOf.call(node);
-      let child = node.firstElementChild;
+      let child = firstOf.call(node);
       if (shadow) {
         this.hosts.push(node);
         child = shadow.firstElementChild;
@@ -138,7 +140,7 @@
         node.assignedElements().forEach(visit);
         return;
       }
-      for (; child; child = child.nextElementSibling) visit(child);
+      for (; child; child = nextOf.call(child)) visit(child);
     }
     textOfPart(node) {
       if (node.shadowRoot) return "";  // what is in it shows in a slot or nowhere
@@ -182,7 +184,7 @@
   }
 
   const edge = (n) => Math.max(-16384, Math.min(16384, Math.round(n)));
-  const rowOf = (each) => {
+  const tell = (each) => {
     const { node, role, box } = each;
     if (each.far && !each.host && !node.checkVisibility(SEEN)) return null;
     if (each.inner) return [0, "", "", "", []];
@@ -190,6 +192,12 @@
       : nameOf(node, role, each.style || getComputedStyle(node));
     return [0, role, name, valueOf(node, role), statesOf(node), [edge(box.left), edge(box.top), edge(box.width), edge(box.height)],
       each.far ? null : pointAt(node, box)];
+  };
+  const rowOf = (each) => {
+    try { return tell(each); } catch (error) {
+      if (each.node instanceof HTMLFormElement) return null;
+      throw error;
+    }
   };
   const isAt = (node, x, y) => hitsItself(node, x, y)
     || getComputedStyle(node).pointerEvents === "none" && Boolean(topAt(node, x, y)) && topAt(node, x, y).contains(node);
