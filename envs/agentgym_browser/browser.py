@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agentgym.errors import MissingDependencyError, SessionTimeoutError, WorldCrashedError
@@ -87,7 +88,7 @@ class Browser:
         self._process = start_chromium(self._path, visible=self._visible)
         connection = await Connection.connect(self._process.read_fd, self._process.write_fd)
         connection.paced = not self._visible
-        connection.on_events("", self._on_event)  # so a loop that listens keeps the browser that it listens to
+        connection.on_events("", partial(self._on_event, connection))
         try:
             await connection.call("Target.setAutoAttach", EACH_PAGE, timeout_s=START_TIMEOUT_S)
         except asyncio.CancelledError:  # the world is closed; `stop` ends the process
@@ -119,9 +120,9 @@ class Browser:
         logger.warning("This browser starts its renderers in a way of its own: their memory is not limited.")
         return []
 
-    def _on_event(self, method: str, event: Event) -> None:
-        if self.open_connection is not None:
-            self.open_connection.on_target(method, event)
+    def _on_event(self, connection: Connection, method: str, event: Event) -> None:
+        """Pass on what the browser says; as a method of ours it keeps us for as long as an event loop listens."""
+        connection.on_target(method, event)
 
     def _stop_process(self) -> None:
         if self.open_connection is not None and not self.open_connection.closed:
