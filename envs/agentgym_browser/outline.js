@@ -24,7 +24,7 @@ const treeOf = (order) => {
 };
 const FRAME_LINE = "\x01";  // in no name, which are quoted: what a frame shows takes its place (see frames.py)
 const elementLine = ({ node, inner, row: [id, role, name, value, states] }) => {
-  if (inner) return FRAME_LINE;
+  if (inner) return FRAME_LINE + placeLine({ node, place: "iframe" });
   const level = role === "heading" || role === "treeitem" ? levelOf(node) : "";
   return `${role} ${quoted(name)} [${id}]` + (value ? ` value ${quoted(value)}` : "") + (level ? ` level ${level}` : "")
     + states.map((state) => ` ${state}`).join("");

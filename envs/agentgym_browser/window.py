@@ -126,8 +126,9 @@ class Window:
 
     def lend(self, files: Mapping[str, bytes]) -> None:
         """Set what the agent can choose where a page asks for a file."""
-        remove(self._folder)
-        self.uploads = Uploads(self._folder / "offered", files)
+        if files or self.uploads.names:
+            remove(self._folder)
+            self.uploads = Uploads(self._folder / "offered", files)
         for page in self.tabs:
             page.uploads = self.uploads
 
