@@ -37,10 +37,8 @@ def world() -> Iterator[World]:
 
 
 def framed(*, top: int = 50) -> PageTask:
-    body = (
-        f'<nav><a href="#">home</a></nav><iframe title="Bank" src="{OTHER}/" {AT.format(top=top)}></iframe><p>end</p>'
-    )
-    return PageTask(body, others={OTHER: Site(html=INNER)})
+    frame = f'<iframe title="Bank" src="{OTHER}/" {AT.format(top=top)}></iframe>'
+    return PageTask(f'<nav><a href="#">home</a></nav>{frame}<p>end</p>', others={OTHER: Site(html=INNER)})
 
 
 class TestFrames:
