@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from agentgym_browser.page import Page
 
 FRAME_WAIT_S = 0.005  # input that is not taken so long after a frame waits for another one
+SCROLL_FRAMES = 2  # a turn of the wheel is taken with one frame, and told to the page with the next or the one after
 DRAG_STEPS = 5  # pointer moves on the way of a drag: libraries want more than one
 BUTTON_BITS = {"left": 1, "right": 2, "middle": 4}
 
@@ -218,7 +219,8 @@ async def _scroll(page: Page, action: Scroll, points: Mapping[int, Point]) -> No
         point = await _target(page, action.element, action.x, action.y, points)
     wheel = {"type": "mouseWheel", "x": point.x, "y": point.y, "deltaX": action.dx, "deltaY": action.dy}
     await _mouse(page, [_move(point), wheel])
-    await page.draw()  # scrolls by the wheel are taken with a frame, and shown with the one after
+    for _ in range(SCROLL_FRAMES):
+        await page.draw()
 
 
 async def _fill(page: Page, action: Fill) -> None:
