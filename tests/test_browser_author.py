@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import os
-import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ from agentgym.action import Click, Done, Fill, Hover, Wait
 from agentgym.episode import Score
 from agentgym.errors import (
     InfrastructureError,
-    MissingDependencyError,
     SessionCrashedError,
     SessionTimeoutError,
     TaskError,
@@ -28,7 +26,7 @@ from agentgym_browser import attachment
 from agentgym_browser.network import ORIGIN
 from agentgym_browser.world import BrowserWorld
 from tests.author_task import AuthorTask
-from tests.browser_page import PageTask, act, find, open_page
+from tests.browser_page import PageTask, act, find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -395,14 +393,3 @@ class TestHookFails:
         assert isinstance(failure(world, AuthorTask(kill)), SessionCrashedError)
         start(world, AuthorTask(fill_name))
         assert world._driver.pid not in (None, driver)
-
-    @pytest.mark.parametrize("package", ["playwright.sync_api", "websockets.asyncio.server"])
-    def test_without_playwright_a_hook_says_what_to_install(
-        self, world: BrowserWorld, monkeypatch: pytest.MonkeyPatch, package: str
-    ) -> None:
-        for name in (package, "agentgym_browser.attachment", "agentgym_browser.bridge"):
-            monkeypatch.delitem(sys.modules, name, raising=False)
-        monkeypatch.setitem(sys.modules, package, None)
-        with pytest.raises(MissingDependencyError, match=r"need Playwright .*pip install 'agentgym-cua\[browser\]'"):
-            world.reset({0: Instance(AuthorTask(), 0)})
-        open_page(world, PageTask("<p>needs none</p>"))

@@ -141,3 +141,14 @@ def test_an_owner_that_is_ended_in_a_hook_takes_everything_with_it(folders: Path
     if number == signal.SIGINT:  # the interrupt alone: no task and no error of ours is left over
         assert said.rstrip().endswith(b"KeyboardInterrupt"), said.decode()
         assert said.count(b"Traceback") == 1, said.decode()
+
+
+@pytest.mark.parametrize("package", ["playwright.sync_api", "websockets.asyncio.server"])
+def test_without_playwright_a_hook_says_what_to_install(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    for name in (package, "agentgym_browser.attachment", "agentgym_browser.bridge"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, package, None)
+    with BrowserWorld() as world:
+        with pytest.raises(MissingDependencyError, match=r"need Playwright .*pip install 'agentgym-cua\[browser\]'"):
+            world.reset({0: Instance(AuthorTask(), 0)})
+        open_page(world, PageTask("<p>needs none</p>"))
