@@ -11,10 +11,10 @@ SCRIPT = Path(__file__).parents[1] / "scripts" / "replay.py"
 # Pages with timers, chance, a clock, a text cursor, movement by frames, and such as need a new document each time.
 TASKS = (
     "click-pie",
-    "chase-circle",
+    "drag-cube",
     "terminal",
     "text-editor",
-    "simon-says",
+    "stock-market",
     "drag-items",
     "email-inbox",
     "enter-time",
