@@ -14,7 +14,7 @@ TASKS = (
     "drag-cube",
     "terminal",
     "text-editor",
-    "stock-market",
+    "simple-algebra",
     "drag-items",
     "email-inbox",
     "enter-time",
