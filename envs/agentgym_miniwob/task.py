@@ -90,8 +90,8 @@ FRESH_PAGE = frozenset({
     "use-colorwheel-2",
 })  # fmt: skip
 DRAWN = frozenset({"drag-cube", "text-editor"})  # one moves with frames, one follows the selection with them
-# The price changes ten times a second, by a timer that is set anew each time: an action that takes long in a busy browser
-# may come before or after a change (2 of 3 seeds differed in one replay of all tasks).
+# The price changes ten times a second, by a timer that is set anew each time: an action that takes long in a busy
+# browser may come before or after a change (2 of 3 seeds differed in one replay of all tasks).
 NONDETERMINISTIC = frozenset({"stock-market"})
 MAX_STEPS = 15
 HIDDEN = "#reward-display, #sync-task-cover, #click-canvas, #query"
