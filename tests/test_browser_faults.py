@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -263,6 +264,17 @@ class TestNothingIsLeft:
             open_page(world, task)
             renderers.append(set(processes(world, "renderer")))
         assert renderers[0] == renderers[1] == renderers[2] != renderers[3]
+
+    def test_the_pages_of_a_world_are_replaced_in_turn(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(session, "PAGE_EPISODES", 4)
+        task = PageTask("<p>x</p>", reusable=True)
+        with BrowserWorld(num_slots=2) as world:
+            pages = []
+            for _ in range(5):
+                world.reset({slot: Instance(task, 0) for slot in range(2)})
+                pages.append([world._sessions[slot].page for slot in range(2)])
+        replaced = [[old is not new for old, new in zip(*pair, strict=True)] for pair in pairwise(pages)]
+        assert replaced == [[False, False], [False, True], [False, False], [True, False]]
 
     def test_close_leaves_no_process_folder_thread_or_descriptor(self, folders: Path) -> None:
         with BrowserWorld() as world:  # whatever Python itself opens once

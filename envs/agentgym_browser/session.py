@@ -49,15 +49,27 @@ class _Found(NamedTuple):
 
 
 class Session:
-    """Plays episodes in one window."""
+    """Plays episodes in one window.
 
-    def __init__(self, connection: Connection, *, look: Look, author: Author, slow_mo_ms: int = 0) -> None:
+    Args:
+        connection: to its browser.
+        look: what an observation is to hold.
+        author: records and sets up for the task's author.
+        slow_mo_ms: real time to wait before an action, for people who watch.
+        aged: share of a page's life, from 0 to 1, that its first page counts as having had, so that a browser's
+            sessions replace their pages in turn.
+    """
+
+    def __init__(
+        self, connection: Connection, *, look: Look, author: Author, slow_mo_ms: int = 0, aged: float = 0.0
+    ) -> None:
         self._connection = connection
         self._wanted = look
         self._author = author
         self._slow_mo_s = slow_mo_ms / 1000
         self._window: Window | None = None
         self._loaded: BrowserTask | None = None  # the task whose page is open and may be started again
+        self._aged = aged
         self._played = 0  # episodes that the open window has had
         self._clean = False  # whether all that the open window's browser context has seen stores nothing
         self._task: BrowserTask | None = None  # the task of the running episode
@@ -192,7 +204,7 @@ class Session:
         if window is None or window.crashed or not window.plain or not await self._may_reuse(window, task):
             await self.discard()
             window = self._window = await Window.open(self._connection)
-            self._played = 0
+            self._played, self._aged = int(PAGE_EPISODES * self._aged), 0.0
         self._played += 1
         self._clean = task.stores_nothing
         await take_pointer_away(window.first)

@@ -181,7 +181,11 @@ class BrowserWorld(World):
         if session is None or session.lost:
             author = Author(self._driver, trace=self._trace, slow_mo_ms=self._slow_mo_ms)
             session = self._sessions[slot] = Session(
-                connection, look=self._look, author=author, slow_mo_ms=self._slow_mo_ms
+                connection,
+                look=self._look,
+                author=author,
+                slow_mo_ms=self._slow_mo_ms,
+                aged=slot / self.num_slots,
             )
         return await session.reset(instance)
 
