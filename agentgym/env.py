@@ -7,6 +7,7 @@ failed machine raises `InfrastructureError`; the next `reset` heals it. Never is
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, cast
 
@@ -180,6 +181,9 @@ class AgentEnv(gymnasium.Env[dict[str, Any], Action | str]):
         if isinstance(observation, InfrastructureError):
             raise observation
         self._episode = RunningEpisode(instance, observation, self.max_steps, self.malformed_penalty)
+        if self._world.prepares:
+            following = copy.deepcopy(self.np_random).integers(TEST_SEEDS)
+            self._world.expect({0: Instance(self.task, int(following))})
         return self._shown(self._episode)
 
     def step(self, action: Action | str) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:

@@ -11,6 +11,7 @@ observation stays the last one, ``info["infrastructure"]`` marks it, and the nex
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -24,7 +25,7 @@ from agentgym.action import Action
 from agentgym.env import check_options
 from agentgym.errors import ConfigError, SessionStateError
 from agentgym.look import PICTURES, all_parts
-from agentgym.slots import Slots
+from agentgym.slots import BEGUN, Slots
 from agentgym.spaces import ActionSpace, observation_space
 from agentgym.task import TEST_SEEDS, Instance, Task
 
@@ -127,6 +128,7 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
         for answer in self._slots.wait(len(chosen)).values():
             if answer.failure is not None:
                 raise answer.failure
+        self._expect(chosen)
         slots = list(range(self.num_envs))
         return self._batch(slots), self._infos(slots, {})
 
@@ -192,6 +194,7 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
             if answer.failure is not None and slot not in self._slots.episodes:  # there is no observation to return
                 self._slots.give_back({other: answers[other] for other in answers if other != slot})
                 raise answer.failure
+        self._expect([slot for slot, answer in answers.items() if answer.transition is BEGUN])
         slots = list(answers)
         transitions = [answer.transition for answer in answers.values()]
         return (
@@ -245,10 +248,17 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
         self._started(slots)  # the other slots go on, so they must be there
         return [int(slot) for slot in np.flatnonzero(mask)]
 
-    def _next(self, slot: int, seed: int | None) -> Instance:
-        """Return what a slot plays next; draws a seed where there is none."""
+    def _next(self, slot: int, seed: int | None, generator: np.random.Generator | None = None) -> Instance:
+        """Return what a slot plays next; draws a seed where there is none, from the slot's own generator."""
+        generator = generator or self._generators[slot]
         task = self.tasks[(slot + self._slots.begun[slot] * self.num_envs) % len(self.tasks)]
-        return Instance(task, int(self._generators[slot].integers(TEST_SEEDS)) if seed is None else seed)
+        return Instance(task, int(generator.integers(TEST_SEEDS)) if seed is None else seed)
+
+    def _expect(self, slots: Sequence[int]) -> None:
+        """Tell the world what slots whose episode has begun will play next."""
+        if self._slots.world.prepares:
+            nexts = {slot: self._next(slot, None, copy.deepcopy(self._generators[slot])) for slot in slots}
+            self._slots.world.expect(nexts)
 
     def _started(self, slots: Sequence[int]) -> list[RunningEpisode]:
         episodes = self._slots.episodes

@@ -47,6 +47,8 @@ class World(ABC):
     name: ClassVar[str]
     parts: ClassVar[frozenset[Part]] = frozenset({"elements", "screenshot"})
     """What its observations can hold."""
+    prepares: ClassVar[bool] = False
+    """Whether `expect` is of use to it."""
     num_slots: int
 
     @classmethod
@@ -71,6 +73,12 @@ class World(ABC):
 
         Raises:
             SessionStateError: a slot was not reset, or its episode has ended.
+        """
+
+    def expect(self, instances: Mapping[int, Instance]) -> None:
+        """Take note of what some slots will probably be reset to next, so that it can be made ready meanwhile.
+
+        This default forgets it. A slot may be reset to something else all the same.
         """
 
     @property

@@ -105,11 +105,26 @@ class _Waiting:
             self._seen.append(request)
         if not self._seen:
             return None
-        counts = Counter(tasks.values())
-        own = tasks.get(slot)
-        chosen = min(self._seen, key=lambda request: -1 if request.task.id == own else counts[request.task.id])
+        chosen = self._best(self._seen, slot, tasks)
         self._seen.remove(chosen)
         return chosen
+
+    def foresee(self, slots: Iterable[int], tasks: dict[int, str]) -> dict[int, EpisodeRequest]:
+        """Return what some slots would take, one after the other, of the requests that were looked at."""
+        left = list(self._seen)
+        foreseen: dict[int, EpisodeRequest] = {}
+        for slot in slots:
+            if not left:
+                break
+            foreseen[slot] = self._best(left, slot, tasks)
+            left.remove(foreseen[slot])
+        return foreseen
+
+    @staticmethod
+    def _best(requests: Iterable[EpisodeRequest], slot: int, tasks: dict[int, str]) -> EpisodeRequest:
+        counts = Counter(tasks.values())
+        own = tasks.get(slot)
+        return min(requests, key=lambda request: -1 if request.task.id == own else counts[request.task.id])
 
 
 class Collector:
@@ -193,6 +208,9 @@ class Collector:
                 yield request, self._failed(request, "", (), 0.0, result)
             else:
                 running[slot] = _Episode(request, result)
+        if self.world.prepares:
+            foreseen = waiting.foresee(running, self._tasks)
+            self.world.expect({slot: Instance(each.task, each.key.seed) for slot, each in foreseen.items()})
 
     def _turn(self, running: dict[int, _Episode]) -> list[tuple[EpisodeRequest, Trajectory]]:
         """Take one turn in every running episode; remove and return those that ended."""
