@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
 from agentgym.action import Action, Wait
 from agentgym.env import AgentEnv
 from agentgym.episode import EpisodeKey
-from agentgym.errors import InfrastructureError
-from agentgym.observation import Observation
 from agentgym.policy.oracle import OraclePolicy
 from agentgym.rollout.collector import Collector, EpisodeRequest
 from agentgym.task import Instance
 from agentgym.vector_env import AgentVectorEnv
 from tests.toy_world import TOY, ToyWorld
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agentgym.errors import InfrastructureError
+    from agentgym.observation import Observation
 
 
 class ForesightedWorld(ToyWorld):

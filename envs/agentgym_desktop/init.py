@@ -1,0 +1,243 @@
+"""Process 1 inside a sandbox: it starts programs and opens files and sockets for the host, and does nothing else.
+
+Run as ``python3 -I -S init.py CONTROL LIMITS`` by bubblewrap, with a SOCK_SEQPACKET socket on descriptor CONTROL and
+LIMITS like ``NPROC=600,CORE=0``. A request is fields divided by NUL bytes: an operation, then its arguments; descriptors
+come beside it. The answer is ``ok`` or ``error`` with its fields, and at most one descriptor. The host is trusted, and
+nothing inside can reach the socket: it is closed on exec, and this process cannot be traced or read, for it is not
+dumpable. What programs write never passes through here: the host hands over its own pipes.
+
+It stands alone, on the Python of the sandbox's file system (3.8 or later), and imports little: each sandbox pays for it.
+"""
+
+import contextlib
+import ctypes
+import errno
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+
+MESSAGE_BYTES = 256 * 1024
+DESCRIPTORS = 8  # at most this many come with a request
+PR_SET_DUMPABLE = 4
+OPENAT2 = 437  # the same number on every architecture
+RESOLVE_NO_MAGICLINKS = 0x02
+RESOLVE_NO_SYMLINKS = 0x04
+RESOLVE_BENEATH = 0x08
+OPEN_TRIES = 16  # the kernel may answer EAGAIN while something else renames folders
+RESET_SIGNALS = (signal.SIGINT, signal.SIGPIPE, signal.SIGCHLD)
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class OpenHow(ctypes.Structure):
+    """``struct open_how`` of openat2(2)."""
+
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+def main(control: int, limits: str) -> None:
+    """Serve the host until it closes its end of the socket; then this process ends, and the kernel ends all others."""
+    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    os.closerange(3, control)
+    os.closerange(control + 1, 256)
+    os.set_inheritable(control, False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Python's own handler would let any program inside end this one
+    for limit in filter(None, limits.split(",")):
+        name, value = limit.split("=")
+        number = getattr(resource, "RLIMIT_" + name)
+        hard = resource.getrlimit(number)[1]
+        wanted = int(value) if hard == resource.RLIM_INFINITY else min(int(value), hard)
+        resource.setrlimit(number, (wanted, wanted))
+    Init(socket.socket(fileno=control)).serve()
+
+
+class Init:
+    """The programs started, and the loop that answers the host."""
+
+    def __init__(self, control):
+        self.control = control
+        self.root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.children = {}  # pid -> the descriptor that its exit status goes to
+        self.woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+
+    def serve(self):
+        """Answer requests and reap the dead until the host hangs up."""
+        poll = select.poll()
+        poll.register(self.control, select.POLLIN)
+        poll.register(self.woken, select.POLLIN)
+        self.control.send(b"ready")
+        while True:
+            ready = [number for number, _ in poll.poll()]
+            if self.woken in ready:
+                os.read(self.woken, 4096)
+                self.reap()
+            if self.control.fileno() in ready and not self.answer():
+                return
+
+    def answer(self):
+        """Answer one request; False when the host has hung up."""
+        room = socket.CMSG_SPACE(DESCRIPTORS * 4)
+        message, ancillary, _, _ = self.control.recvmsg(MESSAGE_BYTES, room, socket.MSG_CMSG_CLOEXEC)
+        if not message:
+            return False
+        descriptors = [
+            int.from_bytes(data[at : at + 4], sys.byteorder)
+            for _, _, data in ancillary
+            for at in range(0, len(data), 4)
+        ]
+        operation, *fields = message.split(b"\0")
+        opened = None
+        try:
+            if operation == b"spawn":
+                answer = b"ok\0%d" % self.spawn(fields, descriptors)
+            elif operation == b"kill":
+                answer = b"ok\0%d" % self.kill(int(fields[0]), int(fields[1]))
+            elif operation == b"open":
+                opened = self.open(fields[0], int(fields[1]), int(fields[2]))
+                answer = b"ok\0"
+            elif operation == b"make":
+                self.make_folders(fields[0])
+                answer = b"ok\0"
+            elif operation == b"connect":
+                opened = self.connect(fields[0])
+                answer = b"ok\0"
+            else:
+                raise OSError(errno.ENOSYS, "no such operation")
+        except OSError as error:
+            answer = b"error\0%d" % (error.errno or errno.EIO)
+        finally:
+            for descriptor in descriptors:
+                if descriptor not in self.children.values():
+                    os.close(descriptor)
+        if opened is None:
+            self.control.send(answer)
+        else:
+            number = opened.to_bytes(4, sys.byteorder)
+            self.control.sendmsg([answer], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, number)])
+            os.close(opened)
+        return True
+
+    def spawn(self, fields, descriptors):
+        """Start a program in a session of its own; its exit status will go to the last descriptor.
+
+        Raises:
+            OSError: it could not be started, for example because it does not exist or the process limit is reached.
+        """
+        folder, oom_score, count = fields[0], fields[1], int(fields[2])
+        arguments, pairs = fields[3 : 3 + count], fields[3 + count :]
+        environment = dict(pair.split(b"=", 1) for pair in pairs)
+        failed, failing = os.pipe2(os.O_CLOEXEC)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                become(folder, oom_score, arguments, environment, descriptors, failing)
+        except OSError:
+            os.close(failed)
+            raise
+        finally:
+            os.close(failing)
+        failure = os.read(failed, 16)
+        os.close(failed)
+        if failure:
+            os.waitpid(pid, 0)
+            raise OSError(int(failure), "cannot be started")
+        self.children[pid] = descriptors[3]
+        return pid
+
+    def kill(self, pid, number):
+        """Signal a program's process group; 0 where it has ended already."""
+        if pid not in self.children:
+            return 0
+        try:
+            os.killpg(pid, number)
+        except ProcessLookupError:
+            return 0
+        return 1
+
+    def open(self, path, flags, mode):
+        """Open a path from the root without following a link at any component.
+
+        Raises:
+            OSError: what openat2(2) says; ELOOP for a link.
+        """
+        flags |= os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+        how = OpenHow(flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
+        for _ in range(OPEN_TRIES):
+            got = libc.syscall(
+                OPENAT2, self.root, path.lstrip(b"/") or b".", ctypes.byref(how), ctypes.c_size_t(ctypes.sizeof(how))
+            )
+            if got >= 0:
+                return got
+            number = ctypes.get_errno()
+            if number not in (errno.EAGAIN, errno.EINTR):
+                break
+        raise OSError(number, os.strerror(number))
+
+    def make_folders(self, path):
+        """Make a folder and those above it, following no link."""
+        at = b""
+        for part in filter(None, path.split(b"/")):
+            above = self.open(at, os.O_PATH | os.O_DIRECTORY, 0)
+            try:
+                os.mkdir(part, 0o755, dir_fd=above)
+            except FileExistsError:
+                pass
+            finally:
+                os.close(above)
+            at += b"/" + part
+
+    def connect(self, path):
+        """Connect to a Unix stream socket; its server sees this process as the peer.
+
+        Raises:
+            OSError: nothing listens there; EAGAIN where its queue is full.
+        """
+        end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            end.setblocking(False)
+            end.connect(path)
+            return end.detach()
+        finally:
+            end.close()
+
+    def reap(self):
+        """Collect every dead process, and tell the host of those that it started."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            told = self.children.pop(pid, None)
+            if told is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    os.write(told, b"%d" % os.waitstatus_to_exitcode(status))
+                os.close(told)
+
+
+def become(folder, oom_score, arguments, environment, descriptors, failing):
+    """In the new process: turn into the program. Never returns."""
+    try:
+        os.setsid()
+        for number in RESET_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        with open("/proc/self/oom_score_adj", "wb", buffering=0) as score:
+            score.write(oom_score)  # so that the kernel's choice falls on programs before it falls on process 1
+        for number in (0, 1, 2):
+            os.dup2(descriptors[number], number)
+        os.chdir(folder)
+        os.execvpe(arguments[0], arguments, environment)
+    except OSError as error:
+        os.write(failing, b"%d" % (error.errno or errno.EIO))
+    finally:
+        os._exit(127)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,184 @@
+"""The desktop world: sandboxed Linux desktops with real apps, each a few namespaces and processes.
+
+An episode gets a desktop that no other has had: a warm one from a pool that is refilled in the background, so a reset
+takes milliseconds, and nothing survives it. Isolated between sessions: files, processes, users, network (there is
+none), screen, clipboard, settings. Not isolated: CPU time, the kernel. What limits memory and processes depends on the
+machine (see `limits`), and is told by `agentgym doctor`. Leaves no process behind, also when the owner is killed (see
+`keeper`). Slots work side by side on threads, which wait for their desktops. A process that was forked from the owner
+has no session: it opens its own desktops when it resets.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from agentgym.action import Action
+from agentgym.errors import InfrastructureError, SessionStateError
+from agentgym.look import PLAIN, Look, Part, all_parts
+from agentgym.world import Step, World, refuse_busy, refuse_too_many
+from agentgym_desktop.desktop import Desktop
+from agentgym_desktop.keeper_process import Keeper
+from agentgym_desktop.pool import Pool
+from agentgym_desktop.session import Kind, Session
+from agentgym_desktop.task import DesktopTask
+from agentgym_desktop.work import WorkUnderWay
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from agentgym.observation import Observation
+    from agentgym.task import Instance
+
+MAX_STANDBY = 4  # desktops that wait, where nobody says how many
+
+
+class DesktopWorld(World):
+    """Sessions on desktops.
+
+    Args:
+        num_slots: how many sessions there are, >= 1.
+        screenshot: whether observations carry a screenshot, whatever `look` says.
+        look: what observations hold, and how much of a full screen.
+        standby: how many desktops wait for the next episodes, >= 0; None for half of the slots, at most `MAX_STANDBY`.
+            A light one takes some 70 MB of memory, one with an office program 300 MB.
+
+    Raises:
+        MissingDependencyError: raised by `reset`: bubblewrap, the X server or an app is not installed, or the machine
+            allows no namespaces.
+    """
+
+    name: ClassVar[str] = "desktop"
+    parts: ClassVar[frozenset[Part]] = frozenset({"elements", "tree", "screenshot", "marks"})
+
+    def __init__(
+        self, *, num_slots: int = 1, screenshot: bool = False, look: Look = PLAIN, standby: int | None = None
+    ) -> None:
+        if num_slots < 1:
+            raise ValueError(f"num_slots must be at least 1, got {num_slots}")
+        if standby is None:
+            standby = min(MAX_STANDBY, (num_slots + 1) // 2)
+        if standby < 0:
+            raise ValueError(f"standby must be at least 0, got {standby}")
+        self.num_slots = num_slots
+        self._standby = standby
+        self._look = replace(look, parts=all_parts(look.parts, screenshot=screenshot))
+        self._start_anew()
+        _WORLDS.add(self)
+
+    def __repr__(self) -> str:
+        return f"DesktopWorld(num_slots={self.num_slots}, parts={sorted(self._look.parts)})"
+
+    @property
+    def under_way(self) -> frozenset[int]:
+        """The slots whose work was submitted, and whose result was not collected yet."""
+        return self._work.slots
+
+    def reset(self, instances: Mapping[int, Instance]) -> dict[int, Observation | InfrastructureError]:
+        """Start an episode in each of the given slots."""
+        self._check(instances)
+        return self._work.together({slot: partial(self._session(slot).reset, each) for slot, each in instances.items()})
+
+    def step(self, actions: Mapping[int, Action]) -> dict[int, Step | InfrastructureError]:
+        """Carry out one action in each of the given slots."""
+        self._check(actions)
+        return self._work.together({slot: partial(self._running(slot).step, each) for slot, each in actions.items()})
+
+    def submit(self, work: Mapping[int, Instance | Action]) -> None:
+        """Start work in some slots; it goes on while the caller does something else."""
+        self._check(work)
+        running: dict[int, Callable[[], Observation | Step]] = {}
+        for slot, each in work.items():
+            if isinstance(each, Action):
+                running[slot] = partial(self._running(slot).step, each)
+            else:
+                running[slot] = partial(self._session(slot).reset, each)
+        self._work.start(running)
+
+    def expect(self, instances: Mapping[int, Instance]) -> None:
+        """Take note of what some slots will start next; their desktops are made ready ahead, files and apps included."""
+        for slot, instance in instances.items():
+            if isinstance(instance.task, DesktopTask):
+                self._pool.expect(slot, Kind.of(instance.task)._replace(instance=instance))
+
+    def collect(
+        self, *, at_least: int = 1, timeout_s: float | None = None
+    ) -> dict[int, Observation | Step | InfrastructureError]:
+        """Wait for submitted work, and return the results that are there, in the order in which they came."""
+        refuse_too_many(at_least, self.under_way)
+        return self._work.take(at_least=at_least, timeout_s=timeout_s)
+
+    def close(self) -> None:
+        """End all desktops, once they have done what they are doing; may be called twice."""
+        self._keeper.close()  # kills them, so that nobody waits for one
+        self._work.close()
+        for session in self._sessions.values():
+            session.discard()
+        self._pool.close()
+        self._retired.shutdown(wait=True)
+        self._start_anew()
+
+    def _session(self, slot: int) -> Session:
+        if slot not in self._sessions:
+            self._sessions[slot] = Session(slot, self._pool, look=self._look, retire=self._retire)
+        return self._sessions[slot]
+
+    def _running(self, slot: int) -> Session:
+        if slot not in self._sessions:
+            raise SessionStateError(f"step before reset: slot {slot} has no running episode; call reset first.")
+        return self._sessions[slot]
+
+    def _check(self, slots: Iterable[int]) -> None:
+        """Check that slots exist and are free."""
+        for slot in slots:
+            if not 0 <= slot < self.num_slots:
+                raise IndexError(f"slot {slot} is outside of this world's {self.num_slots} slots")
+        refuse_busy(slots, self.under_way)
+
+    def _retire(self, desktop: Desktop) -> None:
+        self._retired.submit(desktop.close)
+
+    def _start_desktop(self, kind: Kind) -> Desktop:
+        desktop = Desktop.start(self._keeper, size=kind.size, apps=kind.apps)
+        if kind.instance is not None:
+            task, seed = kind.instance
+            assert isinstance(task, DesktopTask)
+            try:
+                desktop.prepare(task.prepare(seed))
+            except BaseException:
+                desktop.close()
+                raise
+        return desktop
+
+    def _start_anew(self) -> None:
+        """Be a world that was never opened."""
+        self._keeper = Keeper()
+        self._sessions: dict[int, Session] = {}
+        self._work: WorkUnderWay[Observation | Step] = WorkUnderWay(self.num_slots)
+        self._retired = ThreadPoolExecutor(1, thread_name_prefix="agentgym-retired")
+        self._pool = Pool(self._start_desktop, size=self._standby)
+
+    def _start_anew_after_fork(self) -> None:
+        """Be a world that was never opened: the desktops, their keeper and the threads are the parent's.
+
+        What was inherited is kept and left alone: ending it would reach into the parent's.
+        """
+        _INHERITED.append((self._keeper, self._sessions, self._work, self._retired, self._pool))
+        self._keeper.let_go()
+        self._start_anew()
+
+
+_WORLDS: weakref.WeakSet[DesktopWorld] = weakref.WeakSet()
+_INHERITED: list[object] = []
+
+
+def _after_fork() -> None:
+    for world in list(_WORLDS):
+        world._start_anew_after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
