@@ -1,6 +1,6 @@
 """What a judge may look at: a desktop's files, windows and accessibility state, and what commands say.
 
-Everything is read when it is asked for, without following links, and within bounds. What cannot be there is None; only a
+Everything is read when it is asked for, without following links, and within bounds. What is not there is None; only a
 desktop that failed raises.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from agentgym_desktop.sandbox import FileError
 from agentgym_desktop.task import HOME
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from agentgym.observation import Element
     from agentgym_desktop.desktop import Desktop
-    from agentgym_desktop.sandbox import Finished
+    from agentgym_desktop.child import Finished
     from agentgym_desktop.windows import Window
 
 MAX_FILE = 16_000_000  # bytes of a file that are read
@@ -45,14 +44,14 @@ class DesktopEvidence:
         """Return a regular file's content, by a path relative to the home folder; None where there is none."""
         try:
             return self._desktop.sandbox.read(str(HOME / path), max_bytes=max_bytes)
-        except FileError:
+        except OSError:
             return None
 
     def list(self, path: str = ".") -> Sequence[str] | None:
         """Return the names in a folder, sorted; None where it is no folder."""
         try:
             return sorted(self._desktop.sandbox.list(str(HOME / path)))
-        except FileError:
+        except OSError:
             return None
 
     def run(self, *argv: str, timeout_s: float = 10.0) -> Finished:

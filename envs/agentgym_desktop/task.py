@@ -1,8 +1,8 @@
 """Desktop tasks: what the writer of a task on a desktop implements.
 
-A task says which apps are open, what files there are and what the instruction is (`setup`), and what the desktop is worth
-once the agent says that it is done (`score`): by its files, windows and accessibility state, or by a command that is
-run inside. All of that comes from the sandbox, so it is of any shape, and never trusted.
+A task says which apps are open, what files there are and what the instruction is (`setup`), and what the desktop is
+worth once the agent says that it is done (`score`): by its files, windows and accessibility state, or by a command that
+is run inside. All of that comes from the sandbox, so it is of any shape, and never trusted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agentgym.episode import Score
     from agentgym.observation import Element
     from agentgym_desktop.apps import App, Start
-    from agentgym_desktop.sandbox import Finished
+    from agentgym_desktop.child import Finished
     from agentgym_desktop.windows import Window
 
 HOME = PurePosixPath("/home/user")  # of the agent, inside

@@ -22,7 +22,6 @@ from agentgym.errors import InfrastructureError, SessionStateError
 from agentgym.look import PLAIN, Look, Part, all_parts
 from agentgym.world import Step, World, refuse_busy, refuse_too_many
 from agentgym_desktop.desktop import Desktop
-from agentgym_desktop.keeper_process import Keeper
 from agentgym_desktop.pool import Pool
 from agentgym_desktop.session import Kind, Session
 from agentgym_desktop.task import DesktopTask
@@ -100,7 +99,7 @@ class DesktopWorld(World):
         self._work.start(running)
 
     def expect(self, instances: Mapping[int, Instance]) -> None:
-        """Take note of what some slots will start next; their desktops are made ready ahead, files and apps included."""
+        """Take note of what some slots will start next; their desktops are made ready, files and apps included."""
         for slot, instance in instances.items():
             if isinstance(instance.task, DesktopTask):
                 self._pool.expect(slot, Kind.of(instance.task)._replace(instance=instance))
@@ -113,10 +112,11 @@ class DesktopWorld(World):
         return self._work.take(at_least=at_least, timeout_s=timeout_s)
 
     def close(self) -> None:
-        """End all desktops, once they have done what they are doing; may be called twice."""
-        self._keeper.close()  # kills them, so that nobody waits for one
-        self._work.close()
+        """End all desktops, whatever they are doing; may be called twice."""
         for session in self._sessions.values():
+            session.discard()  # whoever waits for one is told that it has ended
+        self._work.close()
+        for session in self._sessions.values():  # what a reset that was under way has taken meanwhile
             session.discard()
         self._pool.close()
         self._retired.shutdown(wait=True)
@@ -143,7 +143,7 @@ class DesktopWorld(World):
         self._retired.submit(desktop.close)
 
     def _start_desktop(self, kind: Kind) -> Desktop:
-        desktop = Desktop.start(self._keeper, size=kind.size, apps=kind.apps)
+        desktop = Desktop.start(size=kind.size, apps=kind.apps)
         if kind.instance is not None:
             task, seed = kind.instance
             assert isinstance(task, DesktopTask)
@@ -156,19 +156,17 @@ class DesktopWorld(World):
 
     def _start_anew(self) -> None:
         """Be a world that was never opened."""
-        self._keeper = Keeper()
         self._sessions: dict[int, Session] = {}
         self._work: WorkUnderWay[Observation | Step] = WorkUnderWay(self.num_slots)
         self._retired = ThreadPoolExecutor(1, thread_name_prefix="agentgym-retired")
         self._pool = Pool(self._start_desktop, size=self._standby)
 
     def _start_anew_after_fork(self) -> None:
-        """Be a world that was never opened: the desktops, their keeper and the threads are the parent's.
+        """Be a world that was never opened: the desktops and the threads are the parent's.
 
         What was inherited is kept and left alone: ending it would reach into the parent's.
         """
-        _INHERITED.append((self._keeper, self._sessions, self._work, self._retired, self._pool))
-        self._keeper.let_go()
+        _INHERITED.append((self._sessions, self._work, self._retired, self._pool))
         self._start_anew()
 
 
