@@ -135,7 +135,7 @@ class Init:
         try:
             pid = os.fork()
             if pid == 0:
-                become(folder, oom_score, arguments, environment, descriptors, failing)
+                become(folder, arguments, environment, descriptors, failing)
         except OSError:
             os.close(failed)
             raise
@@ -147,6 +147,11 @@ class Init:
             os.waitpid(pid, 0)
             raise OSError(int(failure), "cannot be started")
         self.children[pid] = descriptors[3]
+        try:  # so that the kernel's choice falls on programs before it falls on process 1
+            with open("/proc/%d/oom_score_adj" % pid, "wb", buffering=0) as score:
+                score.write(oom_score)  # not by the program itself: as long as it is a copy of this process, it may not
+        except OSError:
+            pass  # it has ended already
         return pid
 
     def kill(self, pid, number):
@@ -165,7 +170,9 @@ class Init:
         Raises:
             OSError: what openat2(2) says; ELOOP for a link.
         """
-        flags |= os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+        flags |= os.O_CLOEXEC
+        if not flags & os.O_PATH:  # so that nothing, such as a pipe that nobody writes to, can hold this process up
+            flags |= os.O_NONBLOCK | os.O_NOCTTY
         how = OpenHow(flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
         for _ in range(OPEN_TRIES):
             got = libc.syscall(
@@ -221,14 +228,12 @@ class Init:
                 os.close(told)
 
 
-def become(folder, oom_score, arguments, environment, descriptors, failing):
+def become(folder, arguments, environment, descriptors, failing):
     """In the new process: turn into the program. Never returns."""
     try:
         os.setsid()
         for number in RESET_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
-        with open("/proc/self/oom_score_adj", "wb", buffering=0) as score:
-            score.write(oom_score)  # so that the kernel's choice falls on programs before it falls on process 1
         for number in (0, 1, 2):
             os.dup2(descriptors[number], number)
         os.chdir(folder)

@@ -9,6 +9,7 @@ left. Where the keeper itself is killed its sandboxes follow, since bubblewrap a
 it: this one, which is the only one. It stands alone and imports only what is needed.
 """
 
+import array
 import contextlib
 import ctypes
 import fcntl
@@ -45,8 +46,12 @@ class Kept:
         took = [make_group(group) for group in self.groups]
         self.info, info = os.pipe2(os.O_CLOEXEC)
         go, gone = os.pipe2(os.O_CLOEXEC)
-        self.outer = os.fork()
-        if self.outer == 0:
+        try:
+            self.outer = os.fork()
+        except OSError as error:  # no process or memory left: the owner hears of it when the line closes
+            os.write(self.handed[-1], f"no process for bubblewrap: {error}\n".encode())
+            self.ending = True
+        if self.outer == 0 and not self.ending:
             os.close(gone)
             os.read(go, 1)
             become(plan, [*self.handed, info])
@@ -63,27 +68,29 @@ class Kept:
         self.tell({"groups": took, "pid": self.outer})
 
     def learn(self) -> None:
-        """Read which process is the first inside."""
+        """Read which process is the first inside; bubblewrap writes in several pieces, of which this is the first."""
         told = os.read(self.info, 4096)
-        os.close(self.info)
-        self.info = -1
-        with contextlib.suppress(ValueError, KeyError, OSError):
-            self.inner_fd = os.pidfd_open(json.loads(told)["child-pid"])
+        if not told:
+            os.close(self.info)
+            self.info = -1
+        if self.inner_fd < 0 and b'"child-pid":' in told:
+            number = told.partition(b'"child-pid":')[2].partition(b",")[0]
+            with contextlib.suppress(ValueError, OSError):
+                self.inner_fd = os.pidfd_open(int(number))
         if self.ending:
             self.kill()
 
     def kill(self) -> None:
-        """Kill the first process inside, and with it all others there; bubblewrap itself ends when that one is gone."""
+        """Kill bubblewrap and the first process inside, and with that all others there."""
         self.ending = True
-        with contextlib.suppress(ProcessLookupError):
-            if self.inner_fd >= 0:
-                signal.pidfd_send_signal(self.inner_fd, signal.SIGKILL)
-            else:  # not yet told, or never: its first process has asked to die with it
-                signal.pidfd_send_signal(self.outer_fd, signal.SIGKILL)
+        for descriptor in (self.inner_fd, self.outer_fd):
+            if descriptor >= 0:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
 
     def is_gone(self) -> bool:
         """Say whether bubblewrap and the first process inside have ended."""
-        return self.info < 0 and ended(self.outer_fd) and (self.inner_fd < 0 or ended(self.inner_fd))
+        return self.info < 0 and ended(self.outer_fd) and ended(self.inner_fd)
 
     def remove(self) -> None:
         """Remove the groups and the lease, and let the owner know by closing the line."""
@@ -143,15 +150,17 @@ def wait(kept: list[Kept], others: list[int]) -> set[int]:
     for one in kept:
         if not one.ending:
             poll.register(one.line, select.POLLIN | select.POLLRDHUP)
-        for descriptor in (one.outer_fd, one.inner_fd, one.info):
-            if descriptor >= 0:
+        for descriptor in (one.outer_fd, one.inner_fd):
+            if not ended(descriptor):
                 poll.register(descriptor, select.POLLIN)
+        if one.info >= 0:
+            poll.register(one.info, select.POLLIN)
     return {descriptor for descriptor, _ in poll.poll()}
 
 
 def take(requests: socket.socket, kept: list[Kept]) -> bool:
     """Start the sandbox of one request; False when the owner has closed the socket."""
-    message, descriptors, _, _ = socket.recv_fds(requests, MESSAGE_BYTES, DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+    message, descriptors = receive(requests)
     if not message:
         return False
     plan = json.loads(message)
@@ -159,6 +168,17 @@ def take(requests: socket.socket, kept: list[Kept]) -> bool:
     kept.append(one)
     one.start(plan)
     return True
+
+
+def receive(end: socket.socket) -> tuple[bytes, list[int]]:
+    """Return a message and the descriptors with it, closed on exec: `socket.recv_fds` of Python 3.11 ignores that flag."""
+    room = socket.CMSG_SPACE(DESCRIPTORS * 4)
+    message, ancillary, _, _ = end.recvmsg(MESSAGE_BYTES, room, socket.MSG_CMSG_CLOEXEC)
+    descriptors = array.array("i")
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
+    return message, list(descriptors)
 
 
 def become(plan: dict[str, Any], handed: list[int]) -> None:
@@ -245,7 +265,9 @@ def out_of_memory_kills(path: str) -> int:
 
 
 def ended(pidfd: int) -> bool:
-    """Say whether the process behind a descriptor has ended."""
+    """Say whether the process behind a descriptor has ended; where there is none, it has."""
+    if pidfd < 0:
+        return True
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     return bool(poll.poll(0))

@@ -1,0 +1,144 @@
+"""Who a sandbox is on the host: an unprivileged user of its own where we are root, leased by a locked file.
+
+A lease is a file named after its slot, locked for as long as the sandbox or its keeper lives, so a lease whose owner has
+died, in whatever way, is free at once. It names the sandbox's control groups; whoever finds it unlocked removes those.
+Ordinary users lease slots too, for that sweep alone: their sandboxes run under their own user.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import stat
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentgym.errors import ConfigError, WorldCrashedError
+
+FIRST_UID = 1_900_000_000  # above what systemd gives to its users and containers, see https://systemd.io/UIDS-GIDS
+SLOTS = 4096  # sandboxes on one machine at once
+LOWEST_UID = 10_000  # below this are people and services
+SWEEP_S = 5.0
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A slot that is ours until its lock is closed."""
+
+    path: Path
+    lock: int
+    """A descriptor that holds the lock."""
+    uid: int | None
+    """The host user of the sandbox; None where it runs as our own."""
+
+    def record(self, groups: list[Path]) -> None:
+        """Write down the control groups, before they are made, for whoever may have to remove them."""
+        os.pwrite(self.lock, json.dumps([str(group) for group in groups]).encode(), 0)
+
+    def give_back(self) -> None:
+        """End a lease that nothing was started with."""
+        self.path.unlink(missing_ok=True)
+        os.close(self.lock)
+
+
+def lease(folder: Path | None = None) -> Lease:
+    """Lease a free slot, and sweep what dead owners left behind.
+
+    Raises:
+        WorldCrashedError: all slots are taken.
+        ConfigError: the folder of the leases belongs to somebody else.
+    """
+    folder = folder or _folder()
+    uids = _uids()
+    sweep(folder)
+    for slot in range(SLOTS if uids is None else min(SLOTS, len(uids))):
+        path = folder / f"{slot}.lease"
+        lock = _lock(path)
+        if lock is not None:
+            return Lease(path=path, lock=lock, uid=None if uids is None else uids[slot])
+    raise WorldCrashedError(f"All {SLOTS} leases of sandboxes in {folder} are taken. Close some sandboxes.")
+
+
+def sweep(folder: Path | None = None) -> None:
+    """Kill and remove what the sandboxes of dead owners left: processes, control groups and leases."""
+    folder = folder or _folder()
+    for path in folder.glob("*.lease"):
+        lock = _lock(path)
+        if lock is None:
+            continue
+        try:
+            groups = json.loads(os.pread(lock, 65536, 0) or b"[]")
+            for group in groups:
+                _remove_group(Path(group))
+        except ValueError:  # its owner died while it was writing, before it made a group
+            pass
+        finally:
+            path.unlink(missing_ok=True)
+            os.close(lock)
+
+
+def _lock(path: Path) -> int | None:
+    """Lock a lease; None where somebody holds it."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_ino == os.fstat(descriptor).st_ino:
+                return descriptor
+        os.close(descriptor)  # its former holder removed it in between
+
+
+def _folder() -> Path:
+    """Return the folder of our leases, made if need be.
+
+    Raises:
+        ConfigError: it is somebody else's, who could thus steer what we remove.
+    """
+    if os.geteuid() == 0:
+        folder = Path("/run/agentgym-desktop")
+    else:
+        base = os.environ.get("XDG_RUNTIME_DIR", "")
+        usable = base and os.access(base, os.W_OK)
+        folder = Path(base if usable else tempfile.gettempdir()) / f"agentgym-desktop-{os.geteuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise ConfigError(
+            f"{folder} must be a folder that only you can write to, and is not. Remove it, and run again."
+        )
+    return folder
+
+
+def _uids() -> range | None:
+    """Return the users that sandboxes may run as; None where they can only run as our own."""
+    if os.geteuid() != 0:
+        return None
+    mapped = [tuple(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines()]
+    for first, _, count in mapped:
+        if first <= FIRST_UID and FIRST_UID + SLOTS <= first + count:
+            return range(FIRST_UID, FIRST_UID + SLOTS)
+    first, _, count = max(mapped)  # in a container with few users: the highest of them
+    low = max(first, LOWEST_UID, first + count - SLOTS - 1)
+    return range(low, first + count - 1) or None
+
+
+def _remove_group(path: Path) -> None:
+    """Kill what is left in a control group and remove it."""
+    end = time.monotonic() + SWEEP_S
+    while path.is_dir() and time.monotonic() < end:
+        with contextlib.suppress(OSError):
+            for pid in (path / "cgroup.procs").read_text().split():
+                os.kill(int(pid), signal.SIGKILL)
+        try:
+            path.rmdir()
+        except OSError:
+            time.sleep(0.02)
