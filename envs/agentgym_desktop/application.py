@@ -1,0 +1,374 @@
+"""One application's accessibility tree, held as a mirror that its events keep true.
+
+The first look asks for all at once (`Cache.GetItems`); after that the application says what has changed, and only that
+is asked for again, beside the places of what is showing. Where an application has no such cache, its tree is walked a
+level at a time, showing nodes only. What it says is not trusted: its nodes, children, depth and time are bounded, and a
+tree that runs in circles ends where it began.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from agentgym.observation import MAX_NAME, Box
+from agentgym_desktop.atspi import Answers, Call
+from agentgym_desktop.grid import Grid
+from agentgym_desktop.roles import BITS, ELEMENTS, FIELDS, MANAGES, ROLES, SHOWING, VALUED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agentgym_desktop.atspi import Bus, Signal
+
+MAX_NODES = 6_000  # of one application that are looked at
+MAX_CHILDREN = 1_000  # of one node
+MAX_DEPTH = 200
+ACCESSIBLE, PROPERTIES = "org.a11y.atspi.Accessible", "org.freedesktop.DBus.Properties"
+CACHE, TEXT = "org.a11y.atspi.Cache", "org.a11y.atspi.Text"
+COMPONENT = "org.a11y.atspi.Component"
+ITEMS = "a((so)(so)(so)iiassusau)"
+LABELLED_BY = 2  # of AtspiRelationType
+GRIDS = frozenset({"table", "tree", "tree-table"})
+_READABLE = frozenset({"text", "option", "gridcell", "heading", "link", "treeitem", "tooltip", "status"})
+
+
+@dataclass(slots=True, eq=False)
+class Accessible:
+    """One node as its application tells it; None is what is not known."""
+
+    path: str
+    kind: str = "invalid"
+    """Its role, of `agentgym_desktop.roles.ROLES`."""
+    name: str = ""
+    description: str = ""
+    bits: int = 0
+    can: frozenset[str] = frozenset()
+    """Interfaces, by their last word."""
+    count: int = -1
+    children: tuple[str, ...] | None = None
+    box: Box | None = None
+    text: str | None = None
+    """Its content, or the number that it stands at."""
+    label: str | None = None
+    """The name of what labels it."""
+    cells: tuple[Accessible, ...] = ()
+    """What shows of a table whose cells are told apart from the tree."""
+
+    @property
+    def showing(self) -> bool:
+        """Whether it says that it can be seen, if only in part."""
+        return bool(self.bits & SHOWING)
+
+    @property
+    def role(self) -> str:
+        """Its role as an element; "" where it is none."""
+        return ELEMENTS.get(self.kind, "")
+
+
+class Budgeted(NamedTuple):
+    """A bus with the time that one application has on it."""
+
+    bus: Bus
+    deadline: float
+
+    def ask(self, calls: list[Call]) -> list[tuple[Any, ...] | None]:
+        """Ask, and raise `SilentError` where not all was answered in time."""
+        if not calls:
+            return []
+        answers: Answers = self.bus.ask(calls, self.deadline)
+        if not answers.complete:
+            raise SilentError
+        return answers.bodies
+
+
+class SilentError(Exception):
+    """The application did not answer in time."""
+
+
+@dataclass(slots=True, eq=False)
+class Application:
+    """The mirror of an application.
+
+    Args:
+        bus_name: its unique name on the bus.
+        root: the path of its root.
+    """
+
+    bus_name: str
+    root: str
+    name: str = ""
+    silent: bool = False
+    """Whether it failed to answer the last time; it is then asked whether it is back before it is waited for."""
+    touched: bool = True
+    """Whether anything has changed since it was last refreshed."""
+    nodes: dict[str, Accessible] = field(default_factory=dict)
+    order: list[tuple[Accessible, int]] = field(default_factory=list)
+    """What is showing, in document order, each with how deep it is."""
+    _stale: bool = True
+    _grids: dict[str, Grid] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """Hold nothing for known any more."""
+        self._stale, self.touched = True, True
+
+    def hear(self, signal: Signal) -> None:
+        """Take an event of the application."""
+        self.touched = True
+        if signal.interface == CACHE:
+            self._hear_cache(signal)
+            return
+        node = self.nodes.get(signal.path)
+        if node is None:
+            return
+        match signal.body:
+            case (str(detail), int(on), int(), (str(), value), *_):
+                self._change(node, signal.member, detail, on, value)
+            case _:
+                self.forget()
+
+    def _change(self, node: Accessible, member: str, detail: str, on: int, value: Any) -> None:
+        if member == "StateChanged":
+            bit = BITS.get(detail, 0)
+            node.bits = node.bits | bit if on else node.bits & ~bit
+        elif member == "ChildrenChanged":
+            node.children, node.count = None, -1
+        elif member == "PropertyChange" and detail == "accessible-name":
+            node.name = value[:MAX_NAME] if isinstance(value, str) else ""
+            node.text = None
+        elif member == "PropertyChange" and detail == "accessible-role":
+            self.nodes.pop(node.path, None)
+        elif member in {"TextChanged", "PropertyChange"}:
+            node.text = None
+
+    def _hear_cache(self, signal: Signal) -> None:
+        match signal.member, signal.body:
+            case "AddAccessible", (tuple() as item,):
+                node = _node_of(item)
+                if node is not None and len(self.nodes) < 2 * MAX_NODES:
+                    known = self.nodes.get(node.path)
+                    if known is not None and node.count < 0:
+                        node.children = known.children
+                    self.nodes[node.path] = node
+            case "RemoveAccessible", ((str(), str(path)),):
+                self.nodes.pop(path, None)
+
+    def refresh(self, budgeted: Budgeted, *, moved: bool) -> None:
+        """Bring the mirror up to date.
+
+        Args:
+            budgeted: the bus, and how long this may take.
+            moved: whether places may have changed without a word.
+
+        Raises:
+            SilentError: it took longer; what was learned is kept.
+        """
+        if self._stale:
+            self._load(budgeted)
+        self._walk(budgeted)
+        self._fill(budgeted, again=self.touched or moved)
+        self.touched = False
+
+    def _load(self, budgeted: Budgeted) -> None:
+        """Take in the whole tree, where the application has it at hand."""
+        self.nodes.clear()
+        self._grids.clear()
+        calls = [
+            Call(self.bus_name, "/org/a11y/atspi/cache", CACHE, "GetItems", answer=ITEMS),
+            _get(self.bus_name, self.root, ACCESSIBLE, "Name"),
+        ]
+        items, name = budgeted.ask(calls)
+        self.name = _text_of(name)
+        children: dict[str, list[tuple[int, str]]] = {}
+        for item in items[0][: 2 * MAX_NODES] if items else ():
+            node = _node_of(item)
+            if node is not None:
+                self.nodes[node.path] = node
+                children.setdefault(item[2][1], []).append((item[3], node.path))
+        for path, found in children.items():
+            node = self.nodes.get(path)
+            if node is not None and not node.bits & MANAGES and node.count in {-1, len(found)}:
+                found.sort()
+                if [index for index, _ in found] == list(range(len(found))):
+                    node.children = tuple(each for _, each in found)
+        self._stale = False
+
+    def _walk(self, budgeted: Budgeted) -> None:
+        """Find what is showing, from the root down, and ask for what is not known of it."""
+        level, seen = [self.root], {self.root}
+        for _ in range(MAX_DEPTH):
+            self._learn([path for path in level if path not in self.nodes], budgeted)
+            nodes = [node for node in map(self.nodes.get, level) if node is not None and self._holds(node)]
+            self._ask_children([node for node in nodes if node.children is None], budgeted)
+            level = []
+            for node in nodes:
+                for path in node.children or ():
+                    if path not in seen and len(seen) < MAX_NODES:
+                        seen.add(path)
+                        level.append(path)
+            if not level:
+                break
+        self.order = list(self._in_order())
+
+    def _holds(self, node: Accessible) -> bool:
+        """Return whether a node's children can be seen."""
+        return (node.showing or node.path == self.root) and not node.bits & MANAGES and node.count != 0
+
+    def _learn(self, paths: list[str], budgeted: Budgeted) -> None:
+        calls = []
+        for path in paths:
+            calls += [
+                Call(self.bus_name, path, ACCESSIBLE, "GetRole", answer="u"),
+                Call(self.bus_name, path, ACCESSIBLE, "GetState", answer="au"),
+                Call(self.bus_name, path, ACCESSIBLE, "GetInterfaces", answer="as"),
+                _get(self.bus_name, path, ACCESSIBLE, "Name"),
+                _get(self.bus_name, path, ACCESSIBLE, "ChildCount"),
+            ]
+        answers = budgeted.ask(calls)
+        for index, path in enumerate(paths):
+            role, state, interfaces, name, count = answers[5 * index : 5 * index + 5]
+            if role is None or state is None:  # it has just gone
+                self.nodes[path] = Accessible(path, count=0)
+                continue
+            self.nodes[path] = Accessible(
+                path,
+                kind=ROLES.get(role[0], "unknown"),
+                name=_text_of(name),
+                bits=_bits_of(state[0]),
+                can=_words(interfaces[0] if interfaces else ()),
+                count=_number_of(count),
+            )
+
+    def _ask_children(self, nodes: list[Accessible], budgeted: Budgeted) -> None:
+        calls = [Call(self.bus_name, node.path, ACCESSIBLE, "GetChildren", answer="a(so)") for node in nodes]
+        for node, answer in zip(nodes, budgeted.ask(calls), strict=True):
+            found = answer[0][:MAX_CHILDREN] if answer else ()
+            node.children = tuple(path for owner, path in found if owner == self.bus_name)
+
+    def _in_order(self) -> Iterator[tuple[Accessible, int]]:
+        waiting, seen = [(self.root, 0)], set[str]()
+        while waiting:
+            path, depth = waiting.pop()
+            node = self.nodes.get(path)
+            if node is None or path in seen or depth > MAX_DEPTH or len(seen) > MAX_NODES:
+                continue
+            seen.add(path)
+            if node.showing:
+                yield node, depth
+            if self._holds(node):
+                waiting += [(each, depth + 1) for each in reversed(node.children or ())]
+
+    def _fill(self, budgeted: Budgeted, *, again: bool) -> None:
+        """Ask for places, texts and numbers of what is showing."""
+        shown = [node for node, _ in self.order]
+        self._place([node for node in shown if "Component" in node.can and (again or node.box is None)], budgeted)
+        self._read([node for node in shown if node.text is None or node.bits & BITS["focused"]], budgeted)
+        self._label([node for node in shown if node.label is None and node.role in {*FIELDS, "combobox"}], budgeted)
+        for node in shown:
+            if node.kind in GRIDS and node.bits & MANAGES and node.box and (again or not node.cells):
+                parents = {each.kind for each in shown if each.children and node.path in each.children}
+                grid = self._grids.setdefault(node.path, Grid(self.bus_name, node.path))
+                found = grid.read(budgeted.ask, node.box, sheet="document-spreadsheet" in parents)
+                node.cells = tuple(_cell_node(node.path, cell) for cell in found)
+
+    def _place(self, nodes: list[Accessible], budgeted: Budgeted) -> None:
+        calls = [Call(self.bus_name, node.path, COMPONENT, "GetExtents", "u", (0,), "(iiii)") for node in nodes]
+        for node, answer in zip(nodes, budgeted.ask(calls), strict=True):
+            node.box = Box(*answer[0]) if answer else Box(0, 0, 0, 0)
+
+    def _read(self, nodes: list[Accessible], budgeted: Budgeted) -> None:
+        """Ask for texts and numbers: of a long text, for what begins where its box does."""
+        texts = [node for node in nodes if _is_text(node)]
+        numbers = [node for node in nodes if node.role in VALUED and "Value" in node.can and node not in texts]
+        calls = [_get(self.bus_name, node.path, TEXT, "CharacterCount") for node in texts]
+        calls += [_get(self.bus_name, node.path, "org.a11y.atspi.Value", "CurrentValue") for node in numbers]
+        answers = budgeted.ask(calls)
+        for node, answer in zip(numbers, answers[len(texts) :], strict=True):
+            node.text = _amount_of(answer)
+        lengths = [_number_of(answer) for answer in answers[: len(texts)]]
+        long = [node for node, length in zip(texts, lengths, strict=True) if length > MAX_NAME and node.box]
+        calls = []
+        for node in long:
+            x, y = node.box[:2] if node.box else (0, 0)
+            calls.append(Call(self.bus_name, node.path, TEXT, "GetOffsetAtPoint", "iiu", (x + 3, y + 3, 0), "i"))
+        starts = {id(node): answer[0] for node, answer in zip(long, budgeted.ask(calls), strict=True) if answer}
+        calls = []
+        for node, length in zip(texts, lengths, strict=True):
+            start = max(0, min(starts.get(id(node), 0), length))
+            end = max(start, min(length, start + MAX_NAME))
+            calls.append(Call(self.bus_name, node.path, TEXT, "GetText", "ii", (start, end), "s"))
+        for node, answer in zip(texts, budgeted.ask(calls), strict=True):
+            node.text = answer[0][:MAX_NAME] if answer else ""
+
+    def _label(self, nodes: list[Accessible], budgeted: Budgeted) -> None:
+        calls = [Call(self.bus_name, node.path, ACCESSIBLE, "GetRelationSet", answer="a(ua(so))") for node in nodes]
+        for node, answer in zip(nodes, budgeted.ask(calls), strict=True):
+            targets = [each for kind, found in (answer[0] if answer else ()) if kind == LABELLED_BY for each in found]
+            labels = [self.nodes.get(path) for owner, path in targets[:5] if owner == self.bus_name]
+            node.label = " ".join(each.name for each in labels if each is not None)[:MAX_NAME]
+
+
+def _is_text(node: Accessible) -> bool:
+    if "Text" not in node.can:
+        return False
+    return node.role in FIELDS or (node.role in _READABLE and not node.name and node.count <= 0)
+
+
+def _cell_node(table: str, cell: Any) -> Accessible:
+    return Accessible(
+        f"{table}#{cell.row},{cell.column}",
+        "table-cell",
+        cell.name,
+        bits=cell.bits,
+        count=0,
+        box=cell.box,
+        text=cell.text,
+    )
+
+
+def _get(bus_name: str, path: str, interface: str, name: str) -> Call:
+    return Call(bus_name, path, PROPERTIES, "Get", "ss", (interface, name), "v")
+
+
+def _node_of(item: tuple[Any, ...]) -> Accessible | None:
+    """Read an item of an application's cache; None where it is none."""
+    match item:
+        case (
+            (str(), str(path)),
+            _,
+            (str(), str()),
+            int(),
+            int(count),
+            list(can),
+            str(name),
+            int(role),
+            str(text),
+            list(states),
+        ):
+            kind = ROLES.get(role, "unknown")
+            name, text = name[:MAX_NAME], text[:MAX_NAME]
+            return Accessible(path, kind, name, text, _bits_of(states), _words(can), count, () if count == 0 else None)
+    return None
+
+
+def _bits_of(states: list[int]) -> int:
+    return sum(word << 32 * index for index, word in enumerate(states[:2]))
+
+
+def _words(interfaces: Any) -> frozenset[str]:
+    return frozenset(each.rpartition(".")[2] for each in interfaces[:40])
+
+
+def _text_of(answer: tuple[Any, ...] | None) -> str:
+    value = answer[0][1] if answer else ""
+    return value[:MAX_NAME] if isinstance(value, str) else ""
+
+
+def _number_of(answer: tuple[Any, ...] | None) -> int:
+    value = answer[0][1] if answer else 0
+    return value if isinstance(value, int) else 0
+
+
+def _amount_of(answer: tuple[Any, ...] | None) -> str:
+    value = answer[0][1] if answer else ""
+    return f"{value:g}" if isinstance(value, int | float) else ""
