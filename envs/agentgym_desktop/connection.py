@@ -37,7 +37,15 @@ CHUNK_BYTES = 64 * 1024
 
 ERROR, REPLY, GENERIC_EVENT = 0, 1, 35  # first byte of a message
 SENT = 0x80  # bit of the first byte of an event that a client made
-DESTROY_NOTIFY, PROPERTY_NOTIFY, SELECTION_CLEAR, SELECTION_REQUEST, SELECTION_NOTIFY, CLIENT_MESSAGE, MAPPING_NOTIFY = (
+(
+    DESTROY_NOTIFY,
+    PROPERTY_NOTIFY,
+    SELECTION_CLEAR,
+    SELECTION_REQUEST,
+    SELECTION_NOTIFY,
+    CLIENT_MESSAGE,
+    MAPPING_NOTIFY,
+) = (
     17,
     28,
     29,
@@ -238,14 +246,22 @@ class Connection:
         self._flush(time.monotonic() + REPLY_S)
         while True:
             self._handle()
-            if until():
+            held = until()
+            self._flush(time.monotonic() + REPLY_S)  # what handlers have asked for
+            if held:
                 return True
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            self._flush(time.monotonic() + REPLY_S)
             if not self._events:
                 self._read(left)
+
+    def wait_for_event(self, timeout_s: float) -> None:
+        """Handle events until there was one, for so long at most."""
+        self._flush(time.monotonic() + REPLY_S)
+        if not self._events:
+            self._read(timeout_s)
+        self._handle()
 
     def _handle(self) -> None:
         for _ in range(len(self._events)):

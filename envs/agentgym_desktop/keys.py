@@ -15,7 +15,7 @@ import xcffib.xproto
 from agentgym.errors import ActionError, SessionCrashedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from agentgym_desktop.connection import Connection
 
@@ -128,10 +128,13 @@ class Keyboard:
             self._spare[stroke.keycode] = self._spare.pop(stroke.keycode)  # now the latest used
         return stroke
 
-    def batches(self, symbols: list[int]) -> Iterator[list[Stroke]]:
+    def batches(self, symbols: list[int], *, handled: Callable[[], object]) -> Iterator[list[Stroke]]:
         """Part a text into what can be typed without changing a key twice, and change the keys for each part.
 
-        Before it asks for the next part, the caller waits until the apps have handled the one before.
+        Args:
+            symbols: the keysyms of the text.
+            handled: waits until the apps have handled all keys pressed before; called before a key that has a character
+                gets another one.
         """
         at = 0
         while at < len(symbols):
@@ -145,15 +148,18 @@ class Keyboard:
                         break
                     wanted[symbol] = None
                 end += 1
-            self._put_on_keys(list(wanted))
+            self._put_on_keys(list(wanted), handled)
             yield [self._strokes[symbol] for symbol in symbols[at:end]]
             at = end
 
-    def _put_on_keys(self, wanted: list[int]) -> None:
+    def _put_on_keys(self, wanted: list[int], handled: Callable[[], object]) -> None:
         for symbol in wanted:
             self.stroke(symbol)  # those that have a key keep it
         missing = [symbol for symbol in wanted if symbol not in self._strokes]
-        for symbol, keycode in zip(missing, list(self._spare), strict=False):
+        keycodes = [*self._spare][: len(missing)]
+        if any(self._spare[keycode] is not None for keycode in keycodes):
+            handled()
+        for symbol, keycode in zip(missing, keycodes, strict=True):
             before = self._spare.pop(keycode)
             if before is not None:
                 del self._strokes[before]

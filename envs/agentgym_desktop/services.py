@@ -3,21 +3,21 @@
 They start side by side as far as they can, and each is waited for: the X server by its greeting, the buses by their
 socket, the window manager by its list of windows (apps that map windows before it is there are never seen). One bus is
 both the session's and that of accessibility: one process less, and its address is known before it runs.
-
-Look and behaviour are fixed by settings, so that the same actions give the same pictures: no cursor blinks, nothing is
-animated or saved between programs, scroll bars stay, text has the same fonts everywhere.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentgym.errors import MissingDependencyError, SessionTimeoutError
 from agentgym_desktop import display as screen
+from agentgym_desktop.clipboard import Clipboard
 from agentgym_desktop.connection import PROPERTY_NOTIFY
 from agentgym_desktop.display import Display, await_socket, ended
-from agentgym_desktop.rootfs import HOME, RUNTIME
+from agentgym_desktop.inputs import Inputs
+from agentgym_desktop.settings import BUS, BUS_CONFIG, ENVIRONMENT, FILES, RESOURCES, WINDOW_MANAGER_CONFIG
+from agentgym_desktop.settle import Settling
+from agentgym_desktop.windows import Windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,79 +26,23 @@ if TYPE_CHECKING:
     from agentgym_desktop.sandbox import Sandbox
 
 START_S = 10.0
-BUS = f"{RUNTIME}/bus"
-DOUBLE_CLICK_MS = 200  # also in openbox.xml; clicks further apart are two
 REGISTRY = ("/usr/libexec/at-spi2-registryd",)
-WINDOW_MANAGER = ("openbox", "--sm-disable", "--config-file", f"{RUNTIME}/openbox.xml")
-MESSAGE_BUS = ("dbus-daemon", f"--config-file={RUNTIME}/bus.conf", "--nofork", "--nopidfile", "--nosyslog")
+WINDOW_MANAGER = ("openbox", "--sm-disable", "--config-file", WINDOW_MANAGER_CONFIG)
+MESSAGE_BUS = ("dbus-daemon", f"--config-file={BUS_CONFIG}", "--nofork", "--nopidfile", "--nosyslog")
 
-ENVIRONMENT: dict[str, str] = {
-    "DISPLAY": screen.NAME,
-    "DBUS_SESSION_BUS_ADDRESS": f"unix:path={BUS}",
-    "AT_SPI_BUS_ADDRESS": f"unix:path={BUS}",
-    "GDK_BACKEND": "x11",
-    "GIO_USE_VFS": "local",
-    "GSETTINGS_BACKEND": "memory",
-    "GTK_IM_MODULE": "gtk-im-context-simple",
-    "GTK_OVERLAY_SCROLLING": "0",
-    "GTK_USE_PORTAL": "0",
-    "MALLOC_ARENA_MAX": "2",  # threads' own heaps would cost memory
-    "SAL_USE_VCLPLUGIN": "gtk3",
-    "XMODIFIERS": "@im=none",
-}
-"""Variables that every app needs, beside those of the sandbox."""
-
-_BUS_CONFIG = f"""<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>session</type>
-  <listen>unix:path={BUS}</listen>
-  <auth>EXTERNAL</auth>
-  <servicedir>/usr/share/dbus-1/accessibility-services</servicedir>
-  <servicedir>/usr/share/dbus-1/services</servicedir>
-  <policy context="default">
-    <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
-  </policy>
-  <limit name="max_match_rules_per_connection">50000</limit>
-  <limit name="max_replies_per_connection">50000</limit>
-</busconfig>
-"""
-_GTK3 = f"""[Settings]
-gtk-theme-name=Adwaita
-gtk-icon-theme-name=Adwaita
-gtk-font-name=DejaVu Sans 10
-gtk-cursor-blink=false
-gtk-enable-animations=false
-gtk-primary-button-warps-slider=false
-gtk-double-click-time={DOUBLE_CLICK_MS}
-gtk-recent-files-enabled=false
-gtk-overlay-scrolling=false
-gtk-xft-dpi=98304
-"""
-_GTK2 = f"""gtk-font-name="DejaVu Sans 10"
-gtk-cursor-blink=0
-gtk-enable-animations=0
-gtk-double-click-time={DOUBLE_CLICK_MS}
-"""
-_RESOURCES = f"""Xft.dpi: 96
-XTerm*faceName: DejaVu Sans Mono
-XTerm*faceSize: 10
-XTerm*utf8: 1
-XTerm*cursorBlink: false
-XTerm*multiClickTime: {DOUBLE_CLICK_MS}
-XTerm*scrollBar: true
-XTerm*rightScrollBar: true
-XTerm*selectToClipboard: true
-"""
 _PACKAGES = {"Xvfb": "xvfb", "openbox": "openbox", "dbus-daemon": "dbus-daemon", REGISTRY[0]: "at-spi2-core"}
 
 
 class Services:
-    """The running services of one desktop; get them from `start`."""
+    """The running services of one desktop, and what they are used by; get them from `start`. One thread at a time."""
 
     def __init__(self, display: Display, programs: dict[str, Child]) -> None:
-        self.display = display
         self._programs = programs
+        self.display = display
+        self.settling = Settling(display)
+        self.windows = Windows(display)
+        self.clipboard = Clipboard(display)
+        self.inputs = Inputs(display, self.settling, self.windows, self.clipboard)
 
     def __repr__(self) -> str:
         return f"Services({', '.join(self._programs)})"
@@ -131,24 +75,26 @@ def start(sandbox: Sandbox, size: tuple[int, int]) -> Services:
         SessionTimeoutError: one does not answer.
     """
     server = _spawn(sandbox, screen.command(size))
-    sandbox.write(f"{RUNTIME}/bus.conf", _BUS_CONFIG.encode())
+    sandbox.write(BUS_CONFIG, FILES[BUS_CONFIG])
     bus = _spawn(sandbox, MESSAGE_BUS)
-    sandbox.write(f"{RUNTIME}/openbox.xml", (Path(__file__).parent / "openbox.xml").read_bytes())
-    sandbox.write(f"{HOME}/.config/gtk-3.0/settings.ini", _GTK3.encode())
-    sandbox.write(f"{HOME}/.gtkrc-2.0", _GTK2.encode())
+    for path, content in FILES.items():
+        if path != BUS_CONFIG:
+            sandbox.write(path, content)
     await_socket(sandbox, screen.SOCKET, server, "X server").close()  # it listens long before it answers
     manager = _spawn(sandbox, WINDOW_MANAGER)  # loads meanwhile, and waits for the answer itself
     await_socket(sandbox, BUS, bus, "message bus").close()
     registry = _spawn(sandbox, REGISTRY)
     display = Display.open(sandbox, size, server)
     try:
-        display.connection.set_property(display.connection.root, "RESOURCE_MANAGER", "STRING", _RESOURCES.encode())
+        display.connection.set_property(display.connection.root, "RESOURCE_MANAGER", "STRING", RESOURCES.encode())
         _await_window_manager(display, manager)
+        return Services(
+            display,
+            {"X server": server, "window manager": manager, "message bus": bus, "accessibility registry": registry},
+        )
     except BaseException:
         display.close()
         raise
-    programs = {"X server": server, "window manager": manager, "message bus": bus, "accessibility registry": registry}
-    return Services(display, programs)
 
 
 def _spawn(sandbox: Sandbox, command: Sequence[str]) -> Child:
