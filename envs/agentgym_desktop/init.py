@@ -1,15 +1,16 @@
 """Process 1 inside a sandbox: it starts programs and opens files and sockets for the host, and does nothing else.
 
-Run as ``python3 -I -S init.py CONTROL LIMITS`` by bubblewrap, with a SOCK_SEQPACKET socket on descriptor CONTROL and
-LIMITS like ``NPROC=600,CORE=0``. A request is fields divided by NUL bytes: an operation, then its arguments; descriptors
-come beside it. The answer is ``ok`` or ``error`` with its fields, and at most one descriptor. The host is trusted, and
-nothing inside can reach the socket: it is closed on exec, and this process cannot be traced or read, for it is not
-dumpable. What programs write never passes through here: the host hands over its own pipes.
+Run as ``python3 -I -S init.py CONTROL`` by bubblewrap, with a SOCK_SEQPACKET socket on descriptor CONTROL. A request
+is fields divided by NUL bytes: an operation, then its arguments; descriptors come beside it. The answer is ``ok`` or
+``error`` with its field, and at most one descriptor. The host is trusted, and nothing inside can reach the socket: it is
+closed on exec, and this process cannot be traced or read, for it is not dumpable. What programs write never passes
+through here: the host hands over its own pipes.
 
 It stands alone, on the Python of the sandbox's file system (3.8 or later), and imports little: each sandbox pays for it.
 """
 
-import contextlib
+from __future__ import annotations
+
 import ctypes
 import errno
 import os
@@ -38,34 +39,28 @@ class OpenHow(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 
 
-def main(control: int, limits: str) -> None:
+def main(control: int) -> None:
     """Serve the host until it closes its end of the socket; then this process ends, and the kernel ends all others."""
     libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     os.closerange(3, control)
     os.closerange(control + 1, 256)
     os.set_inheritable(control, False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Python's own handler would let any program inside end this one
-    for limit in filter(None, limits.split(",")):
-        name, value = limit.split("=")
-        number = getattr(resource, "RLIMIT_" + name)
-        hard = resource.getrlimit(number)[1]
-        wanted = int(value) if hard == resource.RLIM_INFINITY else min(int(value), hard)
-        resource.setrlimit(number, (wanted, wanted))
     Init(socket.socket(fileno=control)).serve()
 
 
 class Init:
     """The programs started, and the loop that answers the host."""
 
-    def __init__(self, control):
+    def __init__(self, control: socket.socket) -> None:
         self.control = control
         self.root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        self.children = {}  # pid -> the descriptor that its exit status goes to
+        self.children: dict[int, int] = {}  # pid -> the descriptor that its exit status goes to
         self.woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
 
-    def serve(self):
+    def serve(self) -> None:
         """Answer requests and reap the dead until the host hangs up."""
         poll = select.poll()
         poll.register(self.control, select.POLLIN)
@@ -79,7 +74,7 @@ class Init:
             if self.control.fileno() in ready and not self.answer():
                 return
 
-    def answer(self):
+    def answer(self) -> bool:
         """Answer one request; False when the host has hung up."""
         room = socket.CMSG_SPACE(DESCRIPTORS * 4)
         message, ancillary, _, _ = self.control.recvmsg(MESSAGE_BYTES, room, socket.MSG_CMSG_CLOEXEC)
@@ -103,6 +98,9 @@ class Init:
             elif operation == b"make":
                 self.make_folders(fields[0])
                 answer = b"ok\0"
+            elif operation == b"limit":
+                limit(fields[0].decode(), int(fields[1]))
+                answer = b"ok\0"
             elif operation == b"connect":
                 opened = self.connect(fields[0])
                 answer = b"ok\0"
@@ -122,7 +120,7 @@ class Init:
             os.close(opened)
         return True
 
-    def spawn(self, fields, descriptors):
+    def spawn(self, fields: list[bytes], descriptors: list[int]) -> int:
         """Start a program in a session of its own; its exit status will go to the last descriptor.
 
         Raises:
@@ -147,14 +145,14 @@ class Init:
             os.waitpid(pid, 0)
             raise OSError(int(failure), "cannot be started")
         self.children[pid] = descriptors[3]
-        try:  # so that the kernel's choice falls on programs before it falls on process 1
+        try:  # so that the kernel's choice falls on programs before it falls on process 1  # noqa: SIM105
             with open("/proc/%d/oom_score_adj" % pid, "wb", buffering=0) as score:
                 score.write(oom_score)  # not by the program itself: as long as it is a copy of this process, it may not
         except OSError:
             pass  # it has ended already
         return pid
 
-    def kill(self, pid, number):
+    def kill(self, pid: int, number: int) -> int:
         """Signal a program's process group; 0 where it has ended already."""
         if pid not in self.children:
             return 0
@@ -164,7 +162,7 @@ class Init:
             return 0
         return 1
 
-    def open(self, path, flags, mode):
+    def open(self, path: bytes, flags: int, mode: int) -> int:
         """Open a path from the root without following a link at any component.
 
         Raises:
@@ -185,7 +183,7 @@ class Init:
                 break
         raise OSError(number, os.strerror(number))
 
-    def make_folders(self, path):
+    def make_folders(self, path: bytes) -> None:
         """Make a folder and those above it, following no link."""
         at = b""
         for part in filter(None, path.split(b"/")):
@@ -198,7 +196,7 @@ class Init:
                 os.close(above)
             at += b"/" + part
 
-    def connect(self, path):
+    def connect(self, path: bytes) -> int:
         """Connect to a Unix stream socket; its server sees this process as the peer.
 
         Raises:
@@ -212,7 +210,7 @@ class Init:
         finally:
             end.close()
 
-    def reap(self):
+    def reap(self) -> None:
         """Collect every dead process, and tell the host of those that it started."""
         while True:
             try:
@@ -223,12 +221,24 @@ class Init:
                 return
             told = self.children.pop(pid, None)
             if told is not None:
-                with contextlib.suppress(BrokenPipeError):
+                try:  # noqa: SIM105 (contextlib costs memory here)
                     os.write(told, b"%d" % os.waitstatus_to_exitcode(status))
+                except BrokenPipeError:
+                    pass  # the host no longer wants to know
                 os.close(told)
 
 
-def become(folder, arguments, environment, descriptors, failing):
+def limit(name: str, value: int) -> None:
+    """Set a limit of this process, which every program that it starts will have and none can raise."""
+    number = getattr(resource, "RLIMIT_" + name)
+    hard = resource.getrlimit(number)[1]
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(number, (value, value))
+
+
+def become(
+    folder: bytes, arguments: list[bytes], environment: dict[bytes, bytes], descriptors: list[int], failing: int
+) -> None:
     """In the new process: turn into the program. Never returns."""
     try:
         os.setsid()
@@ -245,4 +255,4 @@ def become(folder, arguments, environment, descriptors, failing):
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(int(sys.argv[1]))

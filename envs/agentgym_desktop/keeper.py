@@ -100,6 +100,7 @@ class Kept:
             remove_group(group["path"])
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.lease)  # noqa: PTH108 (pathlib costs memory here)
+        self.tell({"removed": True})
         for descriptor in (self.outer_fd, self.inner_fd, self.lock, self.line):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -201,9 +202,9 @@ def become(plan: dict[str, Any], handed: list[int]) -> None:
             os.setgroups([])
             os.setresgid(plan["uid"], plan["uid"], plan["uid"])
             os.setresuid(plan["uid"], plan["uid"], plan["uid"])
-        os.execve(plan["program"], plan["arguments"], {"PATH": "/usr/bin:/bin"})  # noqa: S606 (the owner's own command)
+        os.execve(plan["arguments"][0], plan["arguments"], {"PATH": "/usr/bin:/bin"})  # noqa: S606 (the owner's own command)
     except OSError as error:
-        os.write(2, f"cannot start {plan['program']}: {error}\n".encode())
+        os.write(2, f"cannot start {plan['arguments'][0]}: {error}\n".encode())
     finally:
         os._exit(127)
 

@@ -73,17 +73,18 @@ class Keeper:
 
 
 _lock = threading.Lock()
-_current: Keeper | None = None
+_keepers: list[
+    Keeper
+] = []  # the last one is in use; those before it have died, or are of a process that forked this one
 
 
 def keeper() -> Keeper:
     """Return this process's keeper, started if need be."""
-    global _current  # noqa: PLW0603 (one a process, whoever asks)
     with _lock:
-        if _current is None or not _current.alive:
-            _current = Keeper()
-            atexit.register(_current.stop)
-        return _current
+        if not _keepers or not _keepers[-1].alive:
+            _keepers.append(Keeper())
+            atexit.register(_keepers[-1].stop)
+        return _keepers[-1]
 
 
 class Line:
@@ -123,9 +124,9 @@ class Line:
             return self._heard.get(key)
 
     def wait_for_end(self, timeout_s: float) -> bool:
-        """Wait until the keeper has removed all; False where time ran out."""
+        """Wait until the keeper has removed all; False where it was killed before, or time ran out."""
         self.hear("", timeout_s)
-        return self._closed
+        return self._closed and "removed" in self._heard
 
     def close(self) -> None:
         """Close our end."""

@@ -62,15 +62,19 @@ def plan(memory_mb: int, processes: int, *, proc: Path = Path("/proc/self")) -> 
     return groups
 
 
-def process_limits(memory_mb: int, processes: int, *, memory_group: bool) -> str:
-    """Return the limits of each process, as process 1 inside sets them.
+def process_limits(memory_mb: int, processes: int, *, memory_group: bool) -> dict[str, int]:
+    """Return the limits of each process, by their names without RLIMIT_, as process 1 inside sets them.
 
-    The count of processes is that of the sandbox alone from Linux 5.14 on; before, that of its user on the host.
+    The count of processes is that of the sandbox alone from Linux 5.14 on; before, that of its user on the host. Memory is
+    counted by what a process can write to (RLIMIT_DATA), since Chromium reserves far more addresses than any RLIMIT_AS.
     """
     limits = {"NPROC": processes, "CORE": 0, "NOFILE": OPEN_FILES, "MSGQUEUE": QUEUE_BYTES, "MEMLOCK": 8 * MIB}
-    if not memory_group:
-        limits["DATA"] = memory_mb * MIB
-    return ",".join(f"{name}={value}" for name, value in limits.items())
+    return limits if memory_group else {**limits, "DATA": memory_mb * MIB}
+
+
+def holding(groups: Sequence[Group], took: Sequence[str | None]) -> dict[str, Group]:
+    """Return the group that holds each limit, of those that took: for each, None or what went wrong."""
+    return {limit: group for group, error in zip(groups, took, strict=True) if error is None for limit in group.limits}
 
 
 def applied(
@@ -85,20 +89,13 @@ def applied(
         uid: its own user on the host; None where it runs as ours.
         program: the bubblewrap that was used.
     """
-    by = {limit: group for group, error in zip(groups, took, strict=True) if error is None for limit in group.limits}
-    shortfalls = [
-        f"{error} ({' and '.join(group.limits)} by control group)"
-        for group, error in zip(groups, took, strict=True)
-        if error
-    ]
+    by = holding(groups, took)
+    why = "; ".join(sorted({error for error in took if error})) or "there are none that hand out the controllers"
+    shortfalls = []
     if "memory" not in by:
-        shortfalls.append(
-            f"no control group for memory can be made: each process has a limit, not all together. {REMEDY}"
-        )
+        shortfalls.append(f"each process has a memory limit, but not all together: no control group ({why}). {REMEDY}")
     if "processes" not in by and uid is None:
-        shortfalls.append(
-            f"no control group for processes can be made: before Linux 5.14 their limit counts all of yours. {REMEDY}"
-        )
+        shortfalls.append("the limit of processes is by rlimit, which before Linux 5.14 counts all of yours")
     if not program.closes_user_namespaces:
         shortfalls.append("bubblewrap before 0.8 cannot close user namespaces: the filter on system calls alone does")
     memory = f"control group (version {by['memory'].version})" if "memory" in by else "each process by rlimit"

@@ -16,35 +16,26 @@ such as that a file does not exist.
 from __future__ import annotations
 
 import errno
-import functools
 import itertools
 import os
-import select
+import signal
 import socket
 import stat
-import threading
 import time
 import weakref
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from agentgym.errors import SessionCrashedError, SessionTimeoutError
-from agentgym_desktop import identity, limits, seccomp, walls
-from agentgym_desktop.applied import Applied
+from agentgym_desktop import walls
 from agentgym_desktop.child import LOG_BYTES, Child, Conversation, Finished, Log
-from agentgym_desktop.keeper import FIRST_DESCRIPTOR, receive
-from agentgym_desktop.keeping import Line, keeper
-from agentgym_desktop.refusals import explain
-from agentgym_desktop.rootfs import HOME, INIT, PYTHON
+from agentgym_desktop.launch import Launched, end, launch
+from agentgym_desktop.rootfs import HOME
 from agentgym_desktop.walls import SandboxSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-START_S = 20.0  # on a machine with far too much to do
-ANSWER_S = 10.0  # process 1 answers in a millisecond; only a machine or sandbox at its limits takes longer
-END_S = 20.0
-REQUEST_BYTES = 100 * 1024  # of a program's arguments and environment
+    from agentgym_desktop.applied import Applied
+
 LISTED = 10_000  # names of a folder, at most
 OOM_SCORE = 500  # programs are killed for memory before process 1 is
 
@@ -52,16 +43,13 @@ OOM_SCORE = 500  # programs are killed for memory before process 1 is
 class Sandbox:
     """A running sandbox. Its calls block, and may come from any thread; get one from `start`."""
 
-    def __init__(self, spec: SandboxSpec, control: socket.socket, line: Line, log: Log) -> None:
+    def __init__(self, spec: SandboxSpec, launched: Launched) -> None:
         self.spec = spec
-        self._control = control
-        self._line = line
-        self._log = log
-        self._lock = threading.Lock()
+        self.applied: Applied = launched.applied
+        """Which walls and limits it really has."""
+        self._launched = launched
+        self._door = launched.door
         self._children: weakref.WeakSet[Child] = weakref.WeakSet()
-        self._broken: str | None = None
-        self._closed = False
-        self._applied: Applied | None = None
         self._environment = {**walls.ENVIRONMENT, **spec.environment}
 
     @classmethod
@@ -70,75 +58,23 @@ class Sandbox:
 
         Raises:
             MissingDependencyError: something must be installed or permitted; the message says what and how.
-            WorldCrashedError: it could not be started for another reason, with what bubblewrap said.
+            WorldCrashedError: it could not be started for another reason, with what was said.
         """
         spec = spec or SandboxSpec()
-        program = walls.bubblewrap()
-        seccomp.program()  # before there is anything to give back
-        lease = identity.lease()
-        groups = limits.plan(spec.memory_mb, spec.processes)
-        lease.record([group.path for group in groups])
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        line, log = Line(), Log()
-        sandbox = cls(spec, ours, line, log)
-        handed = _Handed()
-        try:
-            control = handed.add(os.dup(theirs.fileno()))
-            arguments = [
-                program.path,
-                *walls.namespace_arguments(program),
-                *walls.file_arguments(spec, handed.data, _init_script()),
-                *("--seccomp", str(handed.data(seccomp.program()))),
-            ]
-            handed.add(os.dup(log.descriptor))
-            arguments += ["--info-fd", str(handed.next)]
-            memory_group = any("memory" in group.limits for group in groups)
-            inside = limits.process_limits(spec.memory_mb, spec.processes, memory_group=memory_group)
-            arguments += ["--", PYTHON, "-I", "-S", INIT, str(control), inside]
-            plan = {
-                "program": program.path,
-                "arguments": arguments,
-                "uid": lease.uid,
-                "lease": str(lease.path),
-                "groups": [
-                    {"path": str(group.path), "settings": group.settings, "wishes": group.wishes} for group in groups
-                ],
-            }
-            keeper().start(plan, [line.theirs(), lease.lock, *handed.descriptors])
-        except BaseException:
-            lease.give_back()
-            sandbox.close()
-            raise
-        finally:
-            handed.close()
-            theirs.close()
-            line.handed()
-        os.close(lease.lock)
-        try:
-            sandbox._wait_until_ready(groups, lease.uid)
-        except BaseException:
-            sandbox.close()
-            raise
-        return sandbox
+        return cls(spec, launch(spec))
 
     def __repr__(self) -> str:
         return f"Sandbox(uid={self.uid}, {'alive' if self.alive else 'ended'})"
 
     @property
-    def applied(self) -> Applied:
-        """Which walls and limits it really has."""
-        assert self._applied is not None
-        return self._applied
-
-    @property
     def uid(self) -> int:
         """The host's user that its programs run as."""
-        return os.geteuid() if self._applied is None else self._applied.host_uid
+        return self.applied.host_uid
 
     @property
     def alive(self) -> bool:
         """Whether it can still be used."""
-        return not self._closed and self._broken is None and not _hung_up(self._control)
+        return self._door.alive
 
     def spawn(
         self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, folder: str = HOME, log: int = LOG_BYTES
@@ -209,7 +145,7 @@ class Sandbox:
         if finished.status is None:
             self._kill(pid)
         if not self.alive:
-            raise self._ended()
+            raise self._door.ended()
         return finished
 
     def connect(self, path: str) -> socket.socket:
@@ -218,7 +154,7 @@ class Sandbox:
         Raises:
             OSError: nothing listens there.
         """
-        end = socket.socket(fileno=self._ask_descriptor(path, b"connect", os.fsencode(path)))
+        end = socket.socket(fileno=self._door.ask_descriptor(path, b"connect", os.fsencode(path)))
         end.setblocking(True)
         return end
 
@@ -236,7 +172,7 @@ class Sandbox:
                 asked for.
         """
         flags = os.O_RDONLY | (os.O_DIRECTORY if directory else 0)
-        descriptor = self._ask_descriptor(path, b"open", os.fsencode(path), b"%d" % flags, b"0")
+        descriptor = self._door.ask_descriptor(path, b"open", os.fsencode(path), b"%d" % flags, b"0")
         return _checked(descriptor, path, directory=directory)
 
     def read(self, path: str, *, max_bytes: int) -> bytes:
@@ -263,9 +199,9 @@ class Sandbox:
             OSError: as for `open`; ENOSPC where its folder is full.
         """
         raw = os.fsencode(path)
-        self._ask(path, b"make", os.path.dirname(raw))  # noqa: PTH120 (a path inside, not one of the host's)
+        self._door.ask(path, b"make", os.path.dirname(raw))  # noqa: PTH120 (a path inside, not one of the host's)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        descriptor = _checked(self._ask_descriptor(path, b"open", raw, b"%d" % flags, b"%d" % 0o600), path)
+        descriptor = _checked(self._door.ask_descriptor(path, b"open", raw, b"%d" % flags, b"%d" % 0o600), path)
         try:
             view = memoryview(data)
             while view:
@@ -289,33 +225,16 @@ class Sandbox:
 
     def close(self) -> None:
         """End it and wait until nothing of it is left: processes, mounts, control groups, lease."""
-        with self._lock:
-            closed, self._closed = self._closed, True
-        if closed:
-            return
-        self._line.hang_up()
-        self._line.wait_for_end(END_S)
-        self._line.close()
-        self._control.close()
-        for child in [*self._children]:
-            child.close()
-        self._log.close()
+        if self._door.shut():
+            end(self._door, self._launched.line, self._launched.log)
+            for child in [*self._children]:
+                child.close()
 
     def __enter__(self) -> Sandbox:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _wait_until_ready(self, groups: Sequence[limits.Group], uid: int | None) -> None:
-        end = time.monotonic() + START_S
-        took = self._line.hear("groups", START_S)
-        ready = _readable(self._control, max(0.0, end - time.monotonic())) and self._control.recv(16) == b"ready"
-        if took is None or not ready:
-            self._line.hang_up()
-            self._line.wait_for_end(END_S)
-            raise explain(self._log.read().decode(errors="replace"), START_S)
-        self._applied = limits.applied(self.spec, groups, took, uid=uid, program=walls.bubblewrap())
 
     def _spawn(
         self, argv: Sequence[str], env: Mapping[str, str] | None, folder: str, streams: tuple[int, int, int]
@@ -329,7 +248,7 @@ class Sandbox:
         status, told = os.pipe()
         try:
             descriptors = (*streams, told)
-            answer, _ = self._ask(argv[0], b"spawn", *map(os.fsencode, fields), descriptors=descriptors)
+            answer = self._door.ask(argv[0], b"spawn", *map(os.fsencode, fields), descriptors=descriptors)
         except BaseException:
             os.close(status)
             raise
@@ -337,96 +256,9 @@ class Sandbox:
             os.close(told)
         return int(answer), status
 
-    def _kill(self, pid: int, number: int = 9) -> None:
+    def _kill(self, pid: int, number: int = signal.SIGKILL) -> None:
         if self.alive:
-            self._ask(str(pid), b"kill", b"%d" % pid, b"%d" % number)
-
-    def _ask_descriptor(self, about: str, *fields: bytes) -> int:
-        _, descriptor = self._ask(about, *fields)
-        if descriptor is None:
-            raise self._break("it answered without the descriptor that was asked for")
-        return descriptor
-
-    def _ask(self, about: str, *fields: bytes, descriptors: Sequence[int] = ()) -> tuple[bytes, int | None]:
-        """Send process 1 a request; return its answer and the descriptor with it.
-
-        Raises:
-            OSError: its answer is an error; ``about`` is what the error is about.
-        """
-        request = b"\0".join(fields)
-        if len(request) > REQUEST_BYTES:
-            raise OSError(errno.E2BIG, os.strerror(errno.E2BIG), about)
-        with self._lock:
-            if not self.alive:
-                raise self._ended()
-            try:
-                socket.send_fds(self._control, [request], descriptors)
-                if not _readable(self._control, ANSWER_S):
-                    raise self._late()
-                answer, got = receive(self._control)
-            except OSError as error:
-                raise self._ended() from error
-        word, _, value = answer.partition(b"\0")
-        if word == b"error":
-            number = int(value)
-            raise OSError(number, os.strerror(number), about)
-        if word != b"ok":
-            raise self._ended()
-        return value, got[0] if got else None
-
-    def _late(self) -> SessionTimeoutError:
-        self._broken = f"its process 1 did not answer within {ANSWER_S:g} s"
-        return SessionTimeoutError(f"The sandbox is given up: {self._broken}.")
-
-    def _break(self, why: str) -> SessionCrashedError:
-        self._broken = why
-        return SessionCrashedError(f"The sandbox is given up: {why}.")
-
-    def _ended(self) -> SessionCrashedError:
-        """Make the error for a sandbox that is no more."""
-        if self._broken is not None:
-            return SessionCrashedError(f"The sandbox was given up: {self._broken}.")
-        if self._closed:
-            return SessionCrashedError("The sandbox was closed.")
-        kills = self._line.hear("out_of_memory_kills", END_S)
-        if kills:
-            return SessionCrashedError(
-                f"The sandbox ended: its programs wanted more than its {self.spec.memory_mb} MB of memory, and its "
-                f"process 1 was among the {kills} processes killed for it."
-            )
-        return SessionCrashedError("The sandbox ended: its process 1 is gone.")
-
-
-class _Handed:
-    """Descriptors that go to bubblewrap, and the numbers that they will have there."""
-
-    def __init__(self) -> None:
-        self.descriptors: list[int] = []
-
-    @property
-    def next(self) -> int:
-        return FIRST_DESCRIPTOR + len(self.descriptors)
-
-    def add(self, descriptor: int) -> int:
-        number = self.next
-        self.descriptors.append(descriptor)
-        return number
-
-    def data(self, content: bytes) -> int:
-        descriptor = os.memfd_create("data", os.MFD_CLOEXEC)
-        number = self.add(descriptor)
-        os.write(descriptor, content)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        return number
-
-    def close(self) -> None:
-        for descriptor in self.descriptors:
-            os.close(descriptor)
-
-
-@functools.cache
-def _init_script() -> bytes:
-    return Path(__file__).with_name("init.py").read_bytes()
+            self._door.ask(str(pid), b"kill", b"%d" % pid, b"%d" % number)
 
 
 def _checked(descriptor: int, path: str, *, directory: bool = False) -> int:
@@ -438,15 +270,3 @@ def _checked(descriptor: int, path: str, *, directory: bool = False) -> int:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     raise OSError(errno.EINVAL, "Not a regular file", path)
-
-
-def _readable(end: socket.socket, timeout_s: float) -> bool:
-    poll = select.poll()
-    poll.register(end, select.POLLIN)
-    return bool(poll.poll(timeout_s * 1000))
-
-
-def _hung_up(end: socket.socket) -> bool:
-    poll = select.poll()
-    poll.register(end, select.POLLRDHUP)
-    return bool(poll.poll(0))
