@@ -21,12 +21,14 @@ class App:
         argv: the command that starts it.
         package: of Debian, that has it.
         start_s: a window that is not there so long after the start will not come.
+        accessible: whether it tells its elements.
     """
 
     name: str
     argv: tuple[str, ...]
     package: str
     start_s: float = 20.0
+    accessible: bool = True
 
     def check(self) -> None:
         """Check that it is installed.
@@ -62,7 +64,7 @@ _OFFICE = ("--norestore", "--nologo", "--nofirststartwizard", "--nolockcheck")
 
 EDITOR = App("text editor", ("mousepad", "--disable-server"), "mousepad")
 FILES = App("file manager", ("pcmanfm", "--no-desktop"), "pcmanfm")
-TERMINAL = App("terminal", ("xterm",), "xterm")
+TERMINAL = App("terminal", ("xterm",), "xterm", accessible=False)
 CALCULATOR = App("calculator", ("galculator",), "galculator")
 CALC = App("spreadsheet", ("localc", *_OFFICE), "libreoffice-calc libreoffice-gtk3", start_s=60.0)
 WRITER = App("word processor", ("lowriter", *_OFFICE), "libreoffice-writer libreoffice-gtk3", start_s=60.0)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentgym.observation import Element
-    from agentgym_desktop.desktop import Desktop
     from agentgym_desktop.child import Finished
+    from agentgym_desktop.desktop import Desktop
     from agentgym_desktop.windows import Window
 
 MAX_FILE = 16_000_000  # bytes of a file that are read
