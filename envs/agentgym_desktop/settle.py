@@ -2,7 +2,7 @@
 
 An app that knows ``_NET_WM_PING`` is asked for an answer after the input, and handles both in order: so a busy machine
 makes this wait longer, and an idle app does not make it wait at all. From then on damage to the screen is watched.
-An app that does not answer is not asked again before it does. What is waited for is bounded: the screen of an app that
+An app that has not answered for `HANGS_S` is not waited for. What is waited for is bounded: the screen of an app that
 draws all the time is taken as it is.
 """
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 QUIET_S = 0.03  # nothing drawn for so long is quiet
 GRACE_S = 0.04  # what draws nothing so long after the apps have answered draws nothing at all
 BOUND_S = 1.0
+HANDLED_S = 20.0  # for apps to handle a long text
+HANGS_S = 5.0  # an app that has not answered for so long is not waited for
 GATHER_S = 0.004  # drawing in so short a time is taken as one
 MAX_ASKED = 16  # windows
 NON_EMPTY = 3  # XDamage: one event, until it is taken note of
@@ -39,7 +41,7 @@ class Settling:
         self._damage = connection.new_id()
         self._damaged = False
         self._serial = 0  # of the newest question
-        self._unanswered: dict[int, int] = {}  # window -> serial of the question
+        self._unanswered: dict[int, tuple[int, float]] = {}  # window -> serial of the question, and when it was asked
         self._answers_pings: dict[int, bool] = {}
         connection.know_atoms(("WM_PROTOCOLS", "_NET_WM_PING", "_NET_CLIENT_LIST", "_NET_ACTIVE_WINDOW"))
         mask = SUBSTRUCTURE_NOTIFY | PROPERTY_CHANGE  # answers to pings come to those who ask for the former
@@ -65,8 +67,7 @@ class Settling:
             InfrastructureError: the X server ended or does not answer.
         """
         deadline = time.monotonic() + bound_s
-        asked = self._ask() if ask else frozenset()
-        answered = self._connection.wait(lambda: not asked & self._unanswered.keys(), max(0.0, bound_s))
+        answered = self._await_answers(bound_s) if ask else True
         drawn = self._damaged
         if not drawn:
             drawn = self._connection.wait(lambda: self._damaged, min(grace_s, max(0.0, deadline - time.monotonic())))
@@ -80,15 +81,15 @@ class Settling:
             self._connection.wait(lambda: self._damaged, min(quiet_s, left))
         return answered
 
-    def handled(self, bound_s: float = BOUND_S) -> bool:
+    def handled(self, bound_s: float = HANDLED_S) -> bool:
         """Wait until the apps have handled all input, whatever is drawn; False where one does not answer in time.
 
-        Apps that cannot be asked are waited for until the screen is quiet.
+        Where one cannot be asked, the screen must be quiet too.
         """
-        asked = self._ask()
-        if asked and all(self._answers_pings.values()):
-            return self._connection.wait(lambda: not asked & self._unanswered.keys(), bound_s)
-        return self.settle(bound_s=bound_s)
+        answered = self._await_answers(bound_s)
+        if self._answers_pings and all(self._answers_pings.values()):
+            return answered
+        return self.settle(ask=False) and answered
 
     def forget_damage(self) -> None:
         """Take what was drawn until now as seen."""
@@ -97,27 +98,39 @@ class Settling:
         self._damaged = False
         self._connection.damage.Subtract(self._damage, 0, 0)
 
-    def _ask(self) -> frozenset[int]:
-        """Ask the apps for a sign of life; return the windows asked."""
+    def _await_answers(self, bound_s: float) -> bool:
+        """Ask the apps for a sign of life, and wait for it; do not wait for those that hang."""
+        self._learn_windows()
+        connection = self._connection
+        now = time.monotonic()
+        self._serial = self._serial % 0x7FFFFFFF + 1
+        for window, answers in self._answers_pings.items():
+            if answers and window not in self._unanswered:
+                self._unanswered[window] = (self._serial, now)
+                connection.tell(window, "WM_PROTOCOLS", connection.atom("_NET_WM_PING"), self._serial, window)
+        asked = {window for window, (_, since) in self._unanswered.items() if now - since < HANGS_S}
+        late = any(self._unanswered[window][0] != self._serial for window in asked)
+        deadline = now + bound_s
+        if not connection.wait(lambda: not asked & self._unanswered.keys(), bound_s):
+            return False
+        # What the late have answered is an older question: there may have been input since.
+        return not late or self._await_answers(deadline - time.monotonic())
+
+    def _learn_windows(self) -> None:
+        """Find out which windows there are, and whether they can be asked."""
         connection = self._connection
         listed = connection.property(connection.ask_property(connection.root, "_NET_CLIENT_LIST", words=MAX_ASKED))
         windows = listed.numbers if listed is not None else ()
-        unknown = [(window, connection.ask_property(window, "WM_PROTOCOLS", words=64)) for window in windows
-                   if window not in self._answers_pings]  # fmt: skip
-        for window, asked in unknown:
-            protocols = connection.property(asked)
-            known = protocols is not None and connection.atom("_NET_WM_PING") in protocols.numbers
-            self._answers_pings[window] = known
-        for window in [*self._answers_pings]:
-            if window not in windows:
-                del self._answers_pings[window]
-                self._unanswered.pop(window, None)
-        asked_now = [w for w in windows if self._answers_pings.get(w) and w not in self._unanswered]
-        self._serial = self._serial % 0x7FFFFFFF + 1
-        for window in asked_now:
-            self._unanswered[window] = self._serial
-            connection.tell(window, "WM_PROTOCOLS", connection.atom("_NET_WM_PING"), self._serial, window)
-        return frozenset(asked_now)
+        for window in self._answers_pings.keys() - set(windows):
+            del self._answers_pings[window]
+            self._unanswered.pop(window, None)
+        new = [window for window in windows if window not in self._answers_pings]
+        asked = [connection.ask_property(window, "WM_PROTOCOLS", words=64) for window in new]
+        for window, each in zip(new, asked, strict=True):
+            protocols = connection.property(each)
+            self._answers_pings[window] = (
+                protocols is not None and connection.atom("_NET_WM_PING") in protocols.numbers
+            )
 
     def _on_damage(self, _: bytes) -> None:
         self._damaged = True
@@ -125,7 +138,7 @@ class Settling:
     def _on_message(self, event: bytes) -> None:
         kind, protocol, serial, window = struct.unpack_from("=8xIIII", event)
         if kind == self._connection.atom("WM_PROTOCOLS") and protocol == self._connection.atom("_NET_WM_PING"):
-            if self._unanswered.get(window) == serial:
+            if self._unanswered.get(window, (0, 0.0))[0] == serial:
                 del self._unanswered[window]
 
     def _on_destroy(self, event: bytes) -> None:
