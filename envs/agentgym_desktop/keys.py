@@ -43,6 +43,7 @@ NAMED = {
 
 WRITTEN = {"\n": NAMED["Enter"], "\r": NAMED["Enter"], "\t": NAMED["Tab"]}  # characters that are keys
 MEDIA_SYMBOLS = range(0x1008FE00, 0x10090000)  # XF86 keysyms, which no app here acts on
+MIN_RUN = 8  # spare keys that follow each other, to be used
 UNICODE_SYMBOLS = 0x01000000  # plus the code point
 
 
@@ -114,6 +115,8 @@ class Keyboard:
                 self._strokes.setdefault(plain, Stroke(keycode))
             if shifted:
                 self._strokes.setdefault(shifted, Stroke(keycode, shifted=True))
+        runs = [range(first, first + count) for first, count in _runs(sorted(self._spare)) if count >= MIN_RUN]
+        self._spare = {keycode: None for run in sorted(runs, key=len, reverse=True) for keycode in run}
         if not self._spare or MODIFIERS["Shift"] not in self._strokes:
             raise SessionCrashedError("The desktop's X server has a keyboard without spare keys.")
 
@@ -156,7 +159,7 @@ class Keyboard:
         for symbol in wanted:
             self.stroke(symbol)  # those that have a key keep it
         missing = [symbol for symbol in wanted if symbol not in self._strokes]
-        keycodes = [*self._spare][: len(missing)]
+        keycodes = sorted([*self._spare][: len(missing)])
         if any(self._spare[keycode] is not None for keycode in keycodes):
             handled()
         for symbol, keycode in zip(missing, keycodes, strict=True):
@@ -165,8 +168,10 @@ class Keyboard:
                 del self._strokes[before]
             self._spare[keycode] = symbol
             self._strokes[symbol] = Stroke(keycode)
+        for first, count in _runs(keycodes):
             # With and without Shift: what is held must not change it.
-            self._connection.core.ChangeKeyboardMapping(1, keycode, 2, [symbol, symbol])
+            symbols = [self._spare[keycode] for keycode in range(first, first + count) for _ in range(2)]
+            self._connection.core.ChangeKeyboardMapping(count, first, 2, symbols)
 
 
 def key_press(connection: Connection, keycode: int) -> None:
@@ -181,3 +186,14 @@ def key_release(connection: Connection, keycode: int) -> None:
 
 def _fake(connection: Connection, kind: int, keycode: int) -> None:
     connection.xtest.FakeInput(kind, keycode, 0, 0, 0, 0, 0)
+
+
+def _runs(keycodes: list[int]) -> list[tuple[int, int]]:
+    """Return the first one and the number of those that follow each other: each change makes every app read its keys anew."""
+    runs: list[tuple[int, int]] = []
+    for keycode in keycodes:
+        if runs and sum(runs[-1]) == keycode:
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+        else:
+            runs.append((keycode, 1))
+    return runs

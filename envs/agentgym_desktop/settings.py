@@ -28,6 +28,7 @@ ENVIRONMENT: dict[str, str] = {
     "GTK_USE_PORTAL": "0",
     "MALLOC_ARENA_MAX": "2",  # threads' own heaps would cost memory
     "SAL_USE_VCLPLUGIN": "gtk3",
+    "XCOMPOSEFILE": "/dev/null",  # no key composes; openbox would read the table, for 50 ms, each time a key changes
     "XMODIFIERS": "@im=none",
 }
 """Variables that every app needs, beside those of the sandbox."""
