@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from agentgym.errors import SessionTimeoutError
 from agentgym.look import DEFAULT_BUDGET, Budget
@@ -23,28 +23,14 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
 
+    from agentgym_desktop.windows import Window
+
 MAX_APPLICATIONS = 40
 REGISTRY, REGISTRY_ROOT = "org.a11y.atspi.Registry", "/org/a11y/atspi/accessible/root"
 EVENTS = ("object:text-changed", "object:property-change", "object:bounds-changed", "object:model-changed",
           "object:visible-data-changed", "object:selection-changed")  # fmt: skip
 BACK_S = 0.02  # for one that was silent to say that it is back
 UNIQUE = re.compile(r":\d{1,9}\.\d{1,9}")
-
-
-class Window(Protocol):
-    """A window that is on screen, as the window manager tells it."""
-
-    @property
-    def id(self) -> int:
-        """Of the X server."""
-
-    @property
-    def title(self) -> str:
-        """In its title bar."""
-
-    @property
-    def box(self) -> Box:
-        """Where it is, in pixels of the screen."""
 
 
 class Limits(NamedTuple):
@@ -97,7 +83,7 @@ class Accessibility:
         self._screen = Box(0, 0, *screen)
         self._applications: dict[str, Application] = {}
         self._ids: dict[tuple[str, str], int] = {}
-        self._windows: tuple[tuple[int, Box], ...] | None = None
+        self._windows: tuple[tuple[int, Box, bool], ...] | None = None
         self._bus = self._open()
 
     def close(self) -> None:
@@ -112,8 +98,8 @@ class Accessibility:
         """Tell what is showing.
 
         Args:
-            windows_hint: the windows on screen, the topmost last, for what has no accessibility tree and for what
-                others cover; None where nobody knows.
+            windows_hint: the windows as the window manager lists them, the topmost last, for those that have no
+                accessibility tree and for what others cover; None where nobody knows.
             limits: how much is told, and how long finding it out may take.
 
         Raises:
@@ -137,7 +123,7 @@ class Accessibility:
     def _refresh(self, windows_hint: Sequence[Window] | None, end: float, limits: Limits) -> list[str]:
         """Bring what is known of the applications up to date; return what could not be read."""
         self._find(end, limits)
-        places = None if windows_hint is None else tuple((each.id, each.box) for each in windows_hint)
+        places = None if windows_hint is None else tuple((each.id, each.box, each.hidden) for each in windows_hint)
         moved = places is None or places != self._windows
         self._windows = places
         present = self._awake(end, limits)

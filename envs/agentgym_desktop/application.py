@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from agentgym.observation import MAX_NAME, Box
 from agentgym_desktop.atspi import Answers, Call
 from agentgym_desktop.grid import Grid
-from agentgym_desktop.roles import BITS, ELEMENTS, FIELDS, MANAGES, ROLES, SHOWING, VALUED
+from agentgym_desktop.roles import BITS, EDITABLE, ELEMENTS, FIELDS, MANAGES, ROLES, SHOWING, VALUED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,14 @@ class Accessible:
     @property
     def role(self) -> str:
         """Its role as an element; "" where it is none."""
+        if self.kind == "document-text" and self.bits & EDITABLE:
+            return "textbox"
         return ELEMENTS.get(self.kind, "")
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether its cells are too many to be nodes of the tree."""
+        return bool(self.bits & MANAGES) and self.kind in GRIDS
 
 
 class Budgeted(NamedTuple):
@@ -106,7 +113,9 @@ class Application:
     order: list[tuple[Accessible, int]] = field(default_factory=list)
     """What is showing, in document order, each with how deep it is."""
     _stale: bool = True
+    _unsure: bool = False  # whether there are nodes that are not known
     _grids: dict[str, Grid] = field(default_factory=dict)
+    _doubtful: set[str] = field(default_factory=set)  # whose states have changed: GTK does not tell who lost the focus
 
     def forget(self) -> None:
         """Hold nothing for known any more."""
@@ -119,7 +128,8 @@ class Application:
             self._hear_cache(signal)
             return
         node = self.nodes.get(signal.path)
-        if node is None:
+        if node is None:  # it came without a word
+            self._unsure = True
             return
         match signal.body:
             case (str(detail), int(on), int(), (str(), value), *_):
@@ -131,7 +141,8 @@ class Application:
         if member == "StateChanged":
             bit = BITS.get(detail, 0)
             node.bits = node.bits | bit if on else node.bits & ~bit
-        elif member == "ChildrenChanged":
+            self._doubtful.add(node.path)
+        elif member in {"ChildrenChanged", "BoundsChanged"}:  # GTK does not tell what is packed into a box
             node.children, node.count = None, -1
         elif member == "PropertyChange" and detail == "accessible-name":
             node.name = value[:MAX_NAME] if isinstance(value, str) else ""
@@ -165,6 +176,12 @@ class Application:
         """
         if self._stale:
             self._load(budgeted)
+        elif self.touched:
+            self._ask_states(budgeted)
+        if self._unsure:
+            for node, _ in self.order:
+                node.children, node.count = (None, -1) if not node.role else (node.children, node.count)
+            self._unsure = False
         self._walk(budgeted)
         self._fill(budgeted, again=self.touched or moved)
         self.touched = False
@@ -173,6 +190,7 @@ class Application:
         """Take in the whole tree, where the application has it at hand."""
         self.nodes.clear()
         self._grids.clear()
+        self._doubtful.clear()
         calls = [
             Call(self.bus_name, "/org/a11y/atspi/cache", CACHE, "GetItems", answer=ITEMS),
             _get(self.bus_name, self.root, ACCESSIBLE, "Name"),
@@ -193,13 +211,24 @@ class Application:
                     node.children = tuple(each for _, each in found)
         self._stale = False
 
+    def _ask_states(self, budgeted: Budgeted) -> None:
+        """Ask for the states of nodes that are in doubt, and of those that have the focus."""
+        focused = {node.path for node, _ in self.order if node.bits & BITS["focused"]}
+        paths = [path for path in self._doubtful | focused if path in self.nodes][:MAX_CHILDREN]
+        calls = [Call(self.bus_name, path, ACCESSIBLE, "GetState", answer="au") for path in paths]
+        for path, answer in zip(paths, budgeted.ask(calls), strict=True):
+            if answer is not None:
+                self.nodes[path].bits = _bits_of(answer[0])
+        self._doubtful.clear()
+
     def _walk(self, budgeted: Budgeted) -> None:
         """Find what is showing, from the root down, and ask for what is not known of it."""
         level, seen = [self.root], {self.root}
         for _ in range(MAX_DEPTH):
             self._learn([path for path in level if path not in self.nodes], budgeted)
             nodes = [node for node in map(self.nodes.get, level) if node is not None and self._holds(node)]
-            self._ask_children([node for node in nodes if node.children is None], budgeted)
+            unsure = [node for node in nodes if node.children is None or (self.touched and node.bits & MANAGES)]
+            self._ask_children(unsure, budgeted)
             level = []
             for node in nodes:
                 for path in node.children or ():
@@ -212,7 +241,7 @@ class Application:
 
     def _holds(self, node: Accessible) -> bool:
         """Return whether a node's children can be seen."""
-        return (node.showing or node.path == self.root) and not node.bits & MANAGES and node.count != 0
+        return (node.showing or node.path == self.root) and not node.is_grid and node.count != 0
 
     def _learn(self, paths: list[str], budgeted: Budgeted) -> None:
         calls = []
@@ -240,10 +269,18 @@ class Application:
             )
 
     def _ask_children(self, nodes: list[Accessible], budgeted: Budgeted) -> None:
+        managing = [node for node in nodes if node.bits & MANAGES]  # their children come and go without a word
+        calls = [_get(self.bus_name, node.path, ACCESSIBLE, "ChildCount") for node in managing]
+        counts = zip(managing, budgeted.ask(calls), strict=True)
+        many = {node.path for node, count in counts if not 0 <= _number_of(count) <= MAX_CHILDREN}
+        nodes = [node for node in nodes if node.path not in many]
         calls = [Call(self.bus_name, node.path, ACCESSIBLE, "GetChildren", answer="a(so)") for node in nodes]
         for node, answer in zip(nodes, budgeted.ask(calls), strict=True):
             found = answer[0][:MAX_CHILDREN] if answer else ()
             node.children = tuple(path for owner, path in found if owner == self.bus_name)
+            if node.bits & MANAGES:
+                for path in node.children:
+                    self.nodes.pop(path, None)
 
     def _in_order(self) -> Iterator[tuple[Accessible, int]]:
         waiting, seen = [(self.root, 0)], set[str]()
@@ -265,7 +302,7 @@ class Application:
         self._read([node for node in shown if node.text is None or node.bits & BITS["focused"]], budgeted)
         self._label([node for node in shown if node.label is None and node.role in {*FIELDS, "combobox"}], budgeted)
         for node in shown:
-            if node.kind in GRIDS and node.bits & MANAGES and node.box and (again or not node.cells):
+            if node.is_grid and node.box and (again or not node.cells):
                 parents = {each.kind for each in shown if each.children and node.path in each.children}
                 grid = self._grids.setdefault(node.path, Grid(self.bus_name, node.path))
                 found = grid.read(budgeted.ask, node.box, sheet="document-spreadsheet" in parents)

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from agentgym.look import Budget
-    from agentgym_desktop.accessibility import Window
     from agentgym_desktop.application import Accessible, Application
+    from agentgym_desktop.windows import Window
 
 LINE_COST = 8  # characters of an element's line beside role, name, value and states, as in budget.js
 LEAST = 2  # pixels of a side that can be seen
 SAME_WINDOW = 0.6  # share of two boxes in common, from which they are taken for one window's
+LAYOUT = frozenset({"panel", "filler", "tool-bar"})
+NEUTRAL = frozenset({"text", "entry", "combo-box", "toggle-button", "push-button"})
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff]+")
 
 
@@ -66,7 +68,12 @@ class _Frame(NamedTuple):
     depth: int
     clip: Box
     under: Candidate
-    kind: str
+    box: Box
+    """Its own, as it is said to be."""
+    shift: tuple[int, int] = (0, 0)
+    """What the boxes in it are wrong by."""
+    caption: str = ""
+    """What the control in it is called that has no name of its own."""
 
 
 @dataclass(slots=True, eq=False)
@@ -75,7 +82,7 @@ class Outline:
 
     Args:
         screen: its box.
-        windows: those on screen, the topmost last; None where nobody knows.
+        windows: as the window manager lists them, the topmost last; None where nobody knows.
     """
 
     screen: Box
@@ -103,7 +110,7 @@ class Outline:
                     skipped = depth
                     continue
                 menus = set()
-                held = [_Frame(depth, self.screen, window, node.kind)]
+                held = [_Frame(depth, self.screen, window, node.box or NOWHERE)]
             elif held:
                 if node.kind == "menu-bar" and self._is_second(application, node, menus):
                     skipped = depth
@@ -113,8 +120,8 @@ class Outline:
     def add_windows(self) -> None:
         """Add the windows that no application tells of."""
         for position, window in enumerate(self.windows or ()):
-            if position not in self._matched:
-                states = ("focused",) if position == len(self.windows or ()) - 1 else ()
+            if position not in self._matched and not window.hidden:
+                states = ("focused",) if window.active else ()
                 self._add_window(("", str(window.id)), "window", window.title, window.box, states)
 
     def _is_second(self, application: Application, node: Accessible, menus: set[tuple[str, ...]]) -> bool:
@@ -136,7 +143,9 @@ class Outline:
         self._covers = []
         if position is not None and self.windows is not None:
             self._matched.add(position)
-            self._covers = [each.box for each in self.windows[position + 1 :]]
+            if self.windows[position].hidden:
+                return None
+            self._covers = [each.frame for each in self.windows[position + 1 :] if not each.hidden]
         states = ("focused",) if node.bits & BITS["active"] else ()
         name = node.name or application.name
         return self._add_window((application.bus_name, node.path), WINDOWS.get(node.kind, "window"), name, box, states)
@@ -158,22 +167,32 @@ class Outline:
                 best, most = position, score
         return best
 
-    def _node(self, application: Application, node: Accessible, depth: int, frame: _Frame) -> _Frame:
+    def _node(self, application: Application, node: Accessible, depth: int, above: _Frame) -> _Frame:
         """Add a node, and return what it is to those in it."""
-        clip = self.screen if node.kind in {"menu", "popup-menu"} else frame.clip
-        under = self._candidate(application, node, frame._replace(clip=clip)) or frame.under
-        if node.cells:
-            self._add_cells(application, node, _Frame(depth, _cut(node.box or clip, clip) or NOWHERE, under, node.kind))
-        if node.kind in CLIPS and node.box is not None and node.box.width > 0:
-            clip = _cut(node.box, clip) or NOWHERE
-        return _Frame(depth, clip, under, node.kind)
+        box = node.box or NOWHERE
+        frame = above._replace(depth=depth, box=box)
+        if node.kind in {"menu", "popup-menu"}:
+            frame = frame._replace(clip=self.screen)
+        if node.kind in LAYOUT:
+            frame = frame._replace(caption=_clean(node.name) or above.caption, shift=_shift(box, above))
+        elif node.kind not in NEUTRAL:
+            frame = frame._replace(caption="")
+        found = self._candidate(application, node, above._replace(clip=frame.clip, shift=frame.shift))
+        frame = frame._replace(under=found or above.under)
+        if node.kind in CLIPS and box.width > 0:
+            frame = frame._replace(clip=_cut(_moved(box, frame.shift), frame.clip) or NOWHERE)
+        for cell in node.cells:
+            self._add_cell(application, cell, frame)
+        return frame
 
-    def _add_cells(self, application: Application, table: Accessible, frame: _Frame) -> None:
-        for cell in table.cells:
-            found = self._candidate(application, cell, frame)
-            if found is not None and cell.bits == -1:
-                found.value, found.states = _clean(cell.text or "", strip=False), ()
-                found.tier = 0 if cell.text else 3
+    def _add_cell(self, application: Application, cell: Accessible, frame: _Frame) -> None:
+        is_of_sheet = cell.bits == -1
+        if not is_of_sheet and not cell.name:
+            return
+        found = self._candidate(application, cell, frame)
+        if found is not None and is_of_sheet:
+            found.value, found.states = _clean(cell.text or "", strip=False), ()
+            found.tier = 0 if cell.text else 3
 
     def _candidate(self, application: Application, node: Accessible, frame: _Frame) -> Candidate | None:
         """Add a node that may be told; None where it is nothing to tell."""
@@ -187,14 +206,14 @@ class Outline:
         if not role or node.box is None:
             return None
         name, value = _name_and_value(node)
+        name = name or (frame.caption if role not in READ else "")
+        box = _moved(node.box, frame.shift)
         if not _says_something(role, name, value, frame):
             return None
-        side = _side(node.box, frame.clip)
-        if not side or (side == "here" and self._is_covered(node.box, frame.clip)):
+        side = _side(box, frame.clip)
+        if not side or (side == "here" and self._is_covered(box, frame.clip)):
             return None
-        found = Candidate(
-            key, role, name, value, states_of(node.kind, node.bits), node.box, frame.under, frame.under.window
-        )
+        found = Candidate(key, role, name, value, states_of(node.kind, node.bits), box, frame.under, frame.under.window)
         found.side, found.tier = side, 1 if role in READ else 0
         self.found.append(found)
         return found
@@ -299,6 +318,21 @@ def _clean(text: str, *, strip: bool = True) -> str:
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()
     return text[:MAX_NAME]
+
+
+def _moved(box: Box, shift: tuple[int, int]) -> Box:
+    return box._replace(x=box.x + shift[0], y=box.y + shift[1])
+
+
+def _shift(box: Box, above: _Frame) -> tuple[int, int]:
+    """Return what the boxes in a panel are wrong by.
+
+    LibreOffice gives those in some of its toolbars as if its menu bar pushed them down: a panel that fills another has
+    the other's size, and not its place.
+    """
+    if box[2:] == above.box[2:] and box != above.box and box.width > 0:
+        return above.shift[0] + above.box.x - box.x, above.shift[1] + above.box.y - box.y
+    return above.shift
 
 
 def _cut(box: Box, clip: Box) -> Box | None:
