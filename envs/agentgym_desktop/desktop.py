@@ -1,8 +1,8 @@
 """One desktop: a sandbox with its screen, its services and its apps; what an agent sees of it and does to it.
 
 It is used for one episode, by one thread at a time. Everything that it shows comes from inside and is untrusted. A part
-that fails (X server, window manager, sandbox) raises an `InfrastructureError`, and the desktop is of no use any more; an
-app that fails is the episode's own affair once it has started.
+that fails (X server, window manager, sandbox) raises an `InfrastructureError`, and it is of no use any more; an app
+that fails is the episode's own affair once it has started.
 """
 
 from __future__ import annotations
@@ -19,12 +19,17 @@ from agentgym_desktop.accessibility import Accessibility, Limits, Reading
 from agentgym_desktop.clipboard import Clipboard
 from agentgym_desktop.inputs import Inputs, Spot
 from agentgym_desktop.rootfs import HOME
-from agentgym_desktop.sandbox import Sandbox, SandboxSpec
+from agentgym_desktop.sandbox import Sandbox
+from agentgym_desktop.settings import ENVIRONMENT
 from agentgym_desktop.settle import Settling
+from agentgym_desktop.walls import SandboxSpec
 from agentgym_desktop.windows import Window, Windows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from agentgym.action import Action
     from agentgym.look import Look
@@ -34,7 +39,7 @@ if TYPE_CHECKING:
     from agentgym_desktop.services import Services
     from agentgym_desktop.task import Setup
 
-SPEC = SandboxSpec(environment=services.ENVIRONMENT)
+SPEC = SandboxSpec(environment=ENVIRONMENT)
 OPENED_S = 5.0  # how long a window that has just opened may go on drawing itself
 LISTED = frozenset({"option", "menuitem", "treeitem", "radio", "tab", "cell", "row", "text"})
 READ_ONLY = frozenset({"window", "dialog", "text", "heading", "label", "separator", "statusbar", "group", "tooltip"})
@@ -58,7 +63,7 @@ class Desktop:
         self._settling = Settling(running.display)
         self._inputs = Inputs(running.display, self._settling, self._windows, self.clipboard)
         self._accessibility = Accessibility(
-            sandbox.connect, services.ENVIRONMENT["AT_SPI_BUS_ADDRESS"], screen=self.size
+            sandbox.connect, ENVIRONMENT["AT_SPI_BUS_ADDRESS"], screen=self.size
         )
         self._spots: dict[int, Spot] = {}  # of the newest observation
 
@@ -153,7 +158,7 @@ class Desktop:
         start.app.check()
         windows = {window.id for window in self._windows.list()}
         shown = len(self._read(PLAIN).elements)
-        child = self.sandbox.spawn(start.argv, env=services.ENVIRONMENT)
+        child = self.sandbox.spawn(start.argv, env=ENVIRONMENT)
         failed = False
 
         def there(now: tuple[Window, ...]) -> bool:
@@ -196,7 +201,7 @@ class Desktop:
         """
         self._services.check()
         windows = self._windows.list()
-        picture = self._services.display.screenshot() if look.parts & PICTURES else None
+        picture = self.screenshot() if look.parts & PICTURES else None
         reading = Reading()
         if look.parts - {"screenshot"}:
             reading = self._accessibility.read(windows, limits=Limits(budget=look.budget))
@@ -214,6 +219,14 @@ class Desktop:
             tree=reading.tree[:MAX_TREE] if "tree" in look.parts else None,
             omitted=reading.omitted,
         )
+
+    def screenshot(self) -> NDArray[np.uint8]:
+        """Return what is on the screen, the pointer included: (height, width, 3) RGB.
+
+        Raises:
+            InfrastructureError: the desktop failed.
+        """
+        return self._services.display.screenshot()
 
     def act(self, action: Action) -> str:
         """Carry out an action, and wait until the screen is quiet; return what was wrong with it.

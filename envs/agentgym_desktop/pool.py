@@ -61,6 +61,12 @@ class Pool(Generic[Kind, Thing]):
         self._lock = threading.Lock()
         self._closed = False
 
+    @property
+    def ready(self) -> int:
+        """How many wait that are started."""
+        with self._lock:
+            return sum(map(_is_done, self._places))
+
     def expect(self, owner: int, kind: Kind) -> None:
         """Have one of a kind started, as soon as there is room; takes the place of what the owner expected before."""
         with self._lock:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 Result = TypeVar("Result")
+Kind = TypeVar("Kind")
 
 
 class WorkUnderWay(Generic[Result]):
@@ -60,7 +61,7 @@ class WorkUnderWay(Generic[Result]):
                 self._put_back(results)
                 raise
 
-    def together(self, work: Mapping[int, Callable[[], Result]]) -> dict[int, Result | InfrastructureError]:
+    def together(self, work: Mapping[int, Callable[[], Kind]]) -> dict[int, Kind | InfrastructureError]:
         """Do the slots' work side by side; return the results once all are there.
 
         Raises:

@@ -73,6 +73,11 @@ class DesktopWorld(World):
         return f"DesktopWorld(num_slots={self.num_slots}, parts={sorted(self._look.parts)})"
 
     @property
+    def standbys(self) -> int:
+        """How many desktops are ready for the next episodes."""
+        return self._pool.ready
+
+    @property
     def under_way(self) -> frozenset[int]:
         """The slots whose work was submitted, and whose result was not collected yet."""
         return self._work.slots
