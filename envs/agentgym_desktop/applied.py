@@ -32,8 +32,7 @@ class Applied:
         """Return all of it as lines of text."""
         owner = "its own" if self.own_user else "yours"
         lines = [
-            f"walls: bubblewrap {self.bubblewrap}: namespaces of users, processes, network, IPC and host name; "
-            "system calls filtered",
+            f"walls: bubblewrap {self.bubblewrap}, own users, processes, network, IPC; system calls filtered",
             f"host user: {self.host_uid} ({owner})",
             f"nested user namespaces: {self.user_namespaces}",
             f"memory: {self.memory}",

@@ -162,7 +162,7 @@ class Conversation:
             ready = {descriptor for descriptor, _ in poll.poll(left * 1000)}
             if self._input in ready:
                 self._write()
-            cut = any([self._read(descriptor) for descriptor in self._open & ready])
+            cut = sum(self._read(descriptor) for descriptor in self._open & ready) > 0  # all are read
             if cut:
                 break
             if status is None and self._status in ready:

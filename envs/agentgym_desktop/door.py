@@ -105,8 +105,8 @@ class Door:
         kills = self._line.hear("out_of_memory_kills", END_S)
         if kills:
             return SessionCrashedError(
-                f"The sandbox ended: its programs wanted more than its {self._memory_mb} MB of memory, and its process 1 "
-                f"was among the {kills} processes that were killed for it."
+                f"The sandbox ended: its programs wanted more than its {self._memory_mb} MB of memory, and its process "
+                f"1 was among the {kills} that were killed for it."
             )
         said = self._log.read().decode(errors="replace").strip()
         return SessionCrashedError(f"The sandbox ended: its process 1 is gone.{' It said: ' if said else ''}{said}")
@@ -121,8 +121,7 @@ class Door:
             try:
                 socket.send_fds(self._control, [request], descriptors)
                 if not self._readable(ANSWER_S):
-                    self._given_up = f"its process 1 did not answer within {ANSWER_S:g} s"
-                    raise SessionTimeoutError(f"The sandbox is given up: {self._given_up}.")
+                    raise self._late()  # noqa: TRY301 (what the handlers below are for is another matter)
                 answer, got = receive(self._control)
             except OSError as error:
                 raise self.ended() from error
@@ -135,6 +134,10 @@ class Door:
         if word != b"ok":
             raise self.ended()
         return value, got
+
+    def _late(self) -> SessionTimeoutError:
+        self._given_up = f"its process 1 did not answer within {ANSWER_S:g} s"
+        return SessionTimeoutError(f"The sandbox is given up: {self._given_up}.")
 
     def _readable(self, timeout_s: float) -> bool:
         poll = select.poll()

@@ -1,8 +1,8 @@
 """Who a sandbox is on the host: an unprivileged user of its own where we are root, leased by a locked file.
 
-A lease is a file named after its slot, locked for as long as the sandbox or its keeper lives, so a lease whose owner has
-died, in whatever way, is free at once. It names the sandbox's control groups; whoever finds it unlocked removes those.
-Ordinary users lease slots too, for that sweep alone: their sandboxes run under their own user.
+A lease is a file named after its slot, locked for as long as the sandbox's keeper lives, so a lease whose owner has
+died, in whatever way, is free at once. It names the sandbox's control groups; whoever finds it unlocked removes
+those. Ordinary users lease slots too, for that sweep alone: their sandboxes run under their own user.
 """
 
 from __future__ import annotations
@@ -46,28 +46,27 @@ class Lease:
         os.close(self.lock)
 
 
-def lease(folder: Path | None = None) -> Lease:
+def lease() -> Lease:
     """Lease a free slot, and sweep what dead owners left behind.
 
     Raises:
         WorldCrashedError: all slots are taken.
         ConfigError: the folder of the leases belongs to somebody else.
     """
-    folder = folder or _folder()
+    at = folder()
     uids = _uids()
-    sweep(folder)
+    sweep()
     for slot in range(SLOTS if uids is None else min(SLOTS, len(uids))):
-        path = folder / f"{slot}.lease"
+        path = at / f"{slot}.lease"
         lock = _lock(path)
         if lock is not None:
             return Lease(path=path, lock=lock, uid=None if uids is None else uids[slot])
-    raise WorldCrashedError(f"All {SLOTS} leases of sandboxes in {folder} are taken. Close some sandboxes.")
+    raise WorldCrashedError(f"All {SLOTS} leases of sandboxes in {at} are taken. Close some sandboxes.")
 
 
-def sweep(folder: Path | None = None) -> None:
+def sweep() -> None:
     """Kill and remove what the sandboxes of dead owners left: processes, control groups and leases."""
-    folder = folder or _folder()
-    for path in folder.glob("*.lease"):
+    for path in folder().glob("*.lease"):
         lock = _lock(path)
         if lock is None:
             continue
@@ -80,6 +79,27 @@ def sweep(folder: Path | None = None) -> None:
         finally:
             path.unlink(missing_ok=True)
             os.close(lock)
+
+
+def folder() -> Path:
+    """Return the folder of our leases, made if need be.
+
+    Raises:
+        ConfigError: it is somebody else's, who could thus steer what we remove.
+    """
+    if os.geteuid() == 0:
+        made = Path("/run/agentgym-desktop")
+    else:
+        base = os.environ.get("XDG_RUNTIME_DIR", "")
+        usable = base and os.access(base, os.W_OK)
+        made = Path(base if usable else tempfile.gettempdir()) / f"agentgym-desktop-{os.geteuid()}"
+    made.mkdir(mode=0o700, exist_ok=True)
+    found = made.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise ConfigError(
+            f"{made} must be a folder that only you can write to, and is not. Remove it, and run again."
+        )
+    return made
 
 
 def _lock(path: Path) -> int | None:
@@ -97,34 +117,13 @@ def _lock(path: Path) -> int | None:
         os.close(descriptor)  # its former holder removed it in between
 
 
-def _folder() -> Path:
-    """Return the folder of our leases, made if need be.
-
-    Raises:
-        ConfigError: it is somebody else's, who could thus steer what we remove.
-    """
-    if os.geteuid() == 0:
-        folder = Path("/run/agentgym-desktop")
-    else:
-        base = os.environ.get("XDG_RUNTIME_DIR", "")
-        usable = base and os.access(base, os.W_OK)
-        folder = Path(base if usable else tempfile.gettempdir()) / f"agentgym-desktop-{os.geteuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise ConfigError(
-            f"{folder} must be a folder that only you can write to, and is not. Remove it, and run again."
-        )
-    return folder
-
-
 def _uids() -> range | None:
     """Return the users that sandboxes may run as; None where they can only run as our own."""
     if os.geteuid() != 0:
         return None
     mapped = [tuple(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines()]
     for first, _, count in mapped:
-        if first <= FIRST_UID and FIRST_UID + SLOTS <= first + count:
+        if first <= FIRST_UID and first + count >= FIRST_UID + SLOTS:
             return range(FIRST_UID, FIRST_UID + SLOTS)
     first, _, count = max(mapped)  # in a container with few users: the highest of them
     low = max(first, LOWEST_UID, first + count - SLOTS - 1)

@@ -2,11 +2,12 @@
 
 Run as ``python3 -I -S init.py CONTROL`` by bubblewrap, with a SOCK_SEQPACKET socket on descriptor CONTROL. A request
 is fields divided by NUL bytes: an operation, then its arguments; descriptors come beside it. The answer is ``ok`` or
-``error`` with its field, and at most one descriptor. The host is trusted, and nothing inside can reach the socket: it is
-closed on exec, and this process cannot be traced or read, for it is not dumpable. What programs write never passes
+``error`` with its field, and at most one descriptor. The host is trusted, and nothing inside can reach the socket: it
+is closed on exec, and this process cannot be traced or read, for it is not dumpable. What programs write never passes
 through here: the host hands over its own pipes.
 
-It stands alone, on the Python of the sandbox's file system (3.8 or later), and imports little: each sandbox pays for it.
+It stands alone, on the Python of the sandbox's file system (3.9 or later), and imports little: each sandbox pays for
+it.
 """
 
 from __future__ import annotations
@@ -85,40 +86,51 @@ class Init:
             for _, _, data in ancillary
             for at in range(0, len(data), 4)
         ]
-        operation, *fields = message.split(b"\0")
         opened = None
         try:
-            if operation == b"spawn":
-                answer = b"ok\0%d" % self.spawn(fields, descriptors)
-            elif operation == b"kill":
-                answer = b"ok\0%d" % self.kill(int(fields[0]), int(fields[1]))
-            elif operation == b"open":
-                opened = self.open(fields[0], int(fields[1]), int(fields[2]))
-                answer = b"ok\0"
-            elif operation == b"make":
-                self.make_folders(fields[0])
-                answer = b"ok\0"
-            elif operation == b"limit":
-                limit(fields[0].decode(), int(fields[1]))
-                answer = b"ok\0"
-            elif operation == b"connect":
-                opened = self.connect(fields[0])
-                answer = b"ok\0"
-            else:
-                raise OSError(errno.ENOSYS, "no such operation")
+            answer, opened = self.perform(message.split(b"\0"), descriptors)
         except OSError as error:
             answer = b"error\0%d" % (error.errno or errno.EIO)
-        finally:
-            for descriptor in descriptors:
-                if descriptor not in self.children.values():
-                    os.close(descriptor)
+        for descriptor in descriptors:
+            if descriptor not in self.children.values():
+                os.close(descriptor)
         if opened is None:
             self.control.send(answer)
         else:
-            number = opened.to_bytes(4, sys.byteorder)
-            self.control.sendmsg([answer], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, number)])
-            os.close(opened)
+            self.hand_over(answer, opened)
         return True
+
+    def perform(self, request: list[bytes], descriptors: list[int]) -> tuple[bytes, int | None]:
+        """Do what is asked for; return the answer and the descriptor that goes with it.
+
+        Raises:
+            OSError: it could not be done.
+        """
+        operation, *fields = request
+        if operation == b"spawn":
+            return b"ok\0%d" % self.spawn(fields, descriptors), None
+        if operation == b"kill":
+            return b"ok\0%d" % self.kill(int(fields[0]), int(fields[1])), None
+        if operation == b"open":
+            return b"ok\0", self.open(fields[0], int(fields[1]), int(fields[2]))
+        if operation == b"connect":
+            return b"ok\0", self.connect(fields[0])
+        if operation == b"make":
+            self.make_folders(fields[0])
+            return b"ok\0", None
+        if operation == b"limit":
+            limit(fields[0].decode(), int(fields[1]))
+            return b"ok\0", None
+        raise OSError(errno.ENOSYS, "no such operation")
+
+    def hand_over(self, answer: bytes, opened: int) -> None:
+        """Answer with a descriptor, and close it here."""
+        number = opened.to_bytes(4, sys.byteorder)
+        try:
+            self.control.sendmsg([answer], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, number)])
+        except OSError as error:  # too many descriptors are on their way between this user's processes
+            self.control.send(b"error\0%d" % (error.errno or errno.EIO))
+        os.close(opened)
 
     def spawn(self, fields: list[bytes], descriptors: list[int]) -> int:
         """Start a program in a session of its own; its exit status will go to the last descriptor.
@@ -145,9 +157,10 @@ class Init:
             os.waitpid(pid, 0)
             raise OSError(int(failure), "cannot be started")
         self.children[pid] = descriptors[3]
-        try:  # so that the kernel's choice falls on programs before it falls on process 1  # noqa: SIM105
-            with open("/proc/%d/oom_score_adj" % pid, "wb", buffering=0) as score:
-                score.write(oom_score)  # not by the program itself: as long as it is a copy of this process, it may not
+        try:  # so that the kernel's choice falls on programs before it falls on process 1
+            score = os.open(f"/proc/{pid}/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+            os.write(score, oom_score)  # not by the program itself: while it is a copy of this process it may not
+            os.close(score)
         except OSError:
             pass  # it has ended already
         return pid
@@ -177,7 +190,7 @@ class Init:
                 OPENAT2, self.root, path.lstrip(b"/") or b".", ctypes.byref(how), ctypes.c_size_t(ctypes.sizeof(how))
             )
             if got >= 0:
-                return got
+                return int(got)
             number = ctypes.get_errno()
             if number not in (errno.EAGAIN, errno.EINTR):
                 break
@@ -244,10 +257,10 @@ def become(
         os.setsid()
         for number in RESET_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
-        for number in (0, 1, 2):
-            os.dup2(descriptors[number], number)
+        for stream in (0, 1, 2):
+            os.dup2(descriptors[stream], stream)
         os.chdir(folder)
-        os.execvpe(arguments[0], arguments, environment)
+        os.execvpe(arguments[0], arguments, environment)  # noqa: S606 (starting programs is what it is for)
     except OSError as error:
         os.write(failing, b"%d" % (error.errno or errno.EIO))
     finally:

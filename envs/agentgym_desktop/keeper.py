@@ -1,12 +1,13 @@
 """The keeper: a small process between a world and its sandboxes, so that nothing outlives the owner.
 
-Run as ``python -I -S keeper.py OWNER_PID SOCKET``. Each request on the socket is a plan (JSON) with descriptors beside
-it: the *line* to the owner of this one sandbox, the lock of its lease, and what bubblewrap reads. The keeper makes the
-control groups, starts bubblewrap in them under the leased user, and says on the line what took. When bubblewrap ends, the
-line or the socket closes, or the owner dies in whatever way, it kills the sandbox, waits until its process 1 and with it
-every process inside is gone, removes the groups and the lease, and closes the line: the owner then knows that nothing is
-left. Where the keeper itself is killed its sandboxes follow, since bubblewrap asks to die with the thread that started
-it: this one, which is the only one. It stands alone and imports only what is needed.
+Run as ``python -I -S keeper.py OWNER_PID SOCKET``. Each request on the socket is a plan (JSON) with descriptors
+beside it: the *line* to the owner of this one sandbox, the lock of its lease, and what bubblewrap reads. The keeper
+makes the control groups, starts bubblewrap in them under the leased user, and says on the line what took. When
+bubblewrap ends, the line or the socket closes, or the owner dies in whatever way, it kills the sandbox, waits until
+its process 1 and with it every process inside is gone, removes the groups and the lease, and says so. Where the
+keeper itself is killed its sandboxes follow, since bubblewrap asks to die with the thread that started it: this one,
+the only one; what they leave is swept by whoever leases next (`identity`). It stands alone and imports only what is
+needed.
 """
 
 import array
@@ -172,7 +173,7 @@ def take(requests: socket.socket, kept: list[Kept]) -> bool:
 
 
 def receive(end: socket.socket) -> tuple[bytes, list[int]]:
-    """Return a message and the descriptors with it, closed on exec: `socket.recv_fds` of Python 3.11 ignores that flag."""
+    """Return a message and its descriptors, closed on exec: `socket.recv_fds` of Python 3.11 ignores that flag."""
     room = socket.CMSG_SPACE(DESCRIPTORS * 4)
     message, ancillary, _, _ = end.recvmsg(MESSAGE_BYTES, room, socket.MSG_CMSG_CLOEXEC)
     descriptors = array.array("i")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import select
@@ -106,12 +107,10 @@ class Line:
 
     def hang_up(self) -> None:
         """Ask the keeper to end the sandbox."""
-        try:
+        with contextlib.suppress(OSError):  # it is gone already
             self._ours.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass  # it is gone already
 
-    def hear(self, key: str, timeout_s: float) -> Any:  # noqa: ANN401 (a value of JSON)
+    def hear(self, key: str, timeout_s: float) -> Any:
         """Return what the keeper says under a key; None where it has closed the line or time ran out."""
         with self._lock:
             while key not in self._heard and not self._closed and self._wait(timeout_s):

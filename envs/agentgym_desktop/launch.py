@@ -37,6 +37,10 @@ class Launched:
     log: Log
     """What bubblewrap and process 1 wrote."""
     applied: Applied
+    lease: Path
+    """The file that stands for it on this machine."""
+    pid: int
+    """Bubblewrap's process id on the host; all of the sandbox is below it."""
 
 
 class Handed:
@@ -96,7 +100,7 @@ def launch(spec: SandboxSpec) -> Launched:
         if took is None or not door.wait_until_open(START_S):
             line.hang_up()
             line.wait_for_end(END_S)
-            raise explain(log.read().decode(errors="replace"), START_S)
+            raise explain(log.read().decode(errors="replace"), START_S)  # noqa: TRY301 (the handler ends it)
         memory_group = "memory" in limits.holding(groups, took)
         inside = limits.process_limits(spec.memory_mb, spec.processes, memory_group=memory_group)
         for name, value in inside.items():
@@ -105,7 +109,7 @@ def launch(spec: SandboxSpec) -> Launched:
         end(door, line, log)
         raise
     applied = limits.applied(spec, groups, took, uid=lease.uid, program=walls.bubblewrap())
-    return Launched(door, line, log, applied)
+    return Launched(door, line, log, applied, lease.path, line.hear("pid", START_S))
 
 
 def end(door: Door, line: Line, log: Log) -> None:

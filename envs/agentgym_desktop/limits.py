@@ -1,8 +1,8 @@
 """Limits of memory, processes and processor time: control groups where we may make them, per-process limits elsewhere.
 
 Groups are made below our own (version 1) or below the nearest ancestor that hands out the controllers (version 2), so
-that what limits us limits our sandboxes. Without groups: a bound on the processes of the sandbox, and one on the memory of
-each process, which a group of processes can exceed.
+that what limits us limits our sandboxes. Without groups: a bound on the processes of the sandbox, and one on the memory
+of each process, which several processes together can exceed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def plan(memory_mb: int, processes: int, *, proc: Path = Path("/proc/self")) -> 
     name = f"agentgym-{os.getpid()}-{secrets.token_hex(4)}"
     version_1, version_2 = _parents(proc)
     memory = str(memory_mb * MIB)
-    groups = []
+    groups: list[Group] = []
+    settings: tuple[tuple[str, str], ...]
+    wishes: tuple[tuple[str, str], ...]
     if "memory" in version_1:
         settings = (("memory.limit_in_bytes", memory),)
         wishes = (("memory.memsw.limit_in_bytes", memory),)
@@ -65,8 +67,8 @@ def plan(memory_mb: int, processes: int, *, proc: Path = Path("/proc/self")) -> 
 def process_limits(memory_mb: int, processes: int, *, memory_group: bool) -> dict[str, int]:
     """Return the limits of each process, by their names without RLIMIT_, as process 1 inside sets them.
 
-    The count of processes is that of the sandbox alone from Linux 5.14 on; before, that of its user on the host. Memory is
-    counted by what a process can write to (RLIMIT_DATA), since Chromium reserves far more addresses than any RLIMIT_AS.
+    The count of processes is that of the sandbox alone from Linux 5.14 on; before, that of its user on the host. Memory
+    is what a process can write to (RLIMIT_DATA), since Chromium reserves more addresses than any useful RLIMIT_AS.
     """
     limits = {"NPROC": processes, "CORE": 0, "NOFILE": OPEN_FILES, "MSGQUEUE": QUEUE_BYTES, "MEMLOCK": 8 * MIB}
     return limits if memory_group else {**limits, "DATA": memory_mb * MIB}

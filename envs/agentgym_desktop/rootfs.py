@@ -1,7 +1,8 @@
 """What a sandbox sees of files: a prepared root file system, or the host's programs and the few settings they need.
 
-Of the host: /usr without /usr/local, and the named parts of /etc and /var, all read-only. Not visible: homes, /etc/shadow,
-the host's users, name, addresses and services. A prepared root (`scripts/build_rootfs`) is the same on every machine.
+Of the host: /usr without /usr/local, and the named parts of /etc and /var, all read-only. Not visible: homes,
+/etc/shadow, the host's users, name, addresses and services. A prepared root (`scripts/build_rootfs`) is the same on
+every machine.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ HOST_PARTS = (
 )
 MACHINE_ID = b"a6e0" * 8 + b"\n"  # the same in every sandbox, so that nothing depends on the machine
 SETTINGS: dict[str, bytes] = {
-    "/etc/passwd": f"{USER}:x:{UID}:{UID}:{USER}:{HOME}:/bin/bash\nnobody:x:65534:65534::/:/usr/sbin/nologin\n".encode(),
+    "/etc/passwd": f"{USER}:x:{UID}:{UID}:{USER}:{HOME}:/bin/bash\nnobody:x:65534:65534::/:/bin/false\n".encode(),
     "/etc/group": f"{USER}:x:{UID}:\nnogroup:x:65534:\n".encode(),
     "/etc/hostname": b"desktop\n",
     "/etc/hosts": b"127.0.0.1 localhost desktop\n::1 localhost\n",
@@ -98,3 +99,8 @@ def arguments(root: Path | None) -> list[str]:
             if (base / name).is_dir():
                 made += ["--ro-bind", str(base / name), f"/{name}"]
     return made
+
+
+def settings(root: Path | None) -> dict[str, bytes]:
+    """Return the files that say who and where programs are: the same with any root, where it has a place for them."""
+    return {path: text for path, text in SETTINGS.items() if root is None or (root / path.lstrip("/")).exists()}

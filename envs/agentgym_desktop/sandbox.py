@@ -1,16 +1,17 @@
 """The sandbox: one namespace sandbox, and the one door between it and the host.
 
-A small process of ours is number 1 inside (`init`). It starts programs, and opens files and sockets *from inside*, whose
-descriptors it hands over, so no path from inside is ever followed on the host. Bubblewrap makes the walls (`walls`), a
-keeper starts it and removes all of it when this process ends in whatever way (`keeper`).
+A small process of ours is number 1 inside (`init`). It starts programs, and opens files and sockets *from inside*,
+whose descriptors it hands over, so no path from inside is ever followed on the host. Bubblewrap makes the walls
+(`walls`), a keeper starts it and removes all of it when this process ends in whatever way (`keeper`).
 
-Isolated: files (the host's programs are visible, read-only), processes, network with its loopback and abstract sockets,
-IPC, users, setuid programs, memory, processes and disk by size. Not isolated: the kernel itself, the processor's caches,
-the host's clock and load, and where `Applied.shortfalls` says so. Everything that comes out is untrusted.
+Isolated: files (the host's programs are visible, read-only), the list of processes, network with its loopback and
+abstract sockets, IPC, users; setuid programs have no effect; memory, processes and folders are limited. Not isolated:
+the kernel itself, the processor's caches, the host's clock and load, and where `Applied.shortfalls` says so.
+Everything that comes out is untrusted.
 
-Fails with: MissingDependencyError (something to install or to permit), WorldCrashedError (no sandbox could be started),
-SessionCrashedError (this one has ended) and SessionTimeoutError (it does not answer). An OSError is an answer from inside,
-such as that a file does not exist.
+Fails with: MissingDependencyError (something to install or to permit), WorldCrashedError (no sandbox could be
+started), SessionCrashedError (this one has ended) and SessionTimeoutError (it does not answer). An OSError is an
+answer from inside, such as that a file does not exist.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import socket
 import stat
 import time
 import weakref
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentgym_desktop import walls
@@ -72,6 +74,16 @@ class Sandbox:
         return self.applied.host_uid
 
     @property
+    def lease(self) -> Path:
+        """The file that stands for it on this machine, until it has ended."""
+        return self._launched.lease
+
+    @property
+    def host_pid(self) -> int:
+        """The host's process that all others of the sandbox are below."""
+        return self._launched.pid
+
+    @property
     def alive(self) -> bool:
         """Whether it can still be used."""
         return self._door.alive
@@ -92,7 +104,7 @@ class Sandbox:
         """
         output = Log(log)
         try:
-            with open(os.devnull, "rb") as nothing:
+            with Path(os.devnull).open("rb") as nothing:
                 pid, status = self._spawn(argv, env, folder, (nothing.fileno(), output.descriptor, output.descriptor))
         except BaseException:
             output.close()
@@ -168,8 +180,8 @@ class Sandbox:
             A descriptor, the caller's to close. From that of a folder ``..`` leads out: go nowhere from it.
 
         Raises:
-            OSError: it does not exist, a component is a link (ELOOP), or it is neither a regular file nor a folder, as was
-                asked for.
+            OSError: it does not exist, a component is a link (ELOOP), or it is not of the kind that was asked for: a
+                regular file, or a folder.
         """
         flags = os.O_RDONLY | (os.O_DIRECTORY if directory else 0)
         descriptor = self._door.ask_descriptor(path, b"open", os.fsencode(path), b"%d" % flags, b"0")

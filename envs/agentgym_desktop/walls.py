@@ -115,7 +115,7 @@ def file_arguments(spec: SandboxSpec, data: Callable[[bytes], int], init: bytes)
         init: the script of process 1.
     """
     made = rootfs.arguments(spec.root)
-    for path, content in {**(rootfs.SETTINGS if spec.root is None else {}), rootfs.INIT: init}.items():
+    for path, content in {**rootfs.settings(spec.root), rootfs.INIT: init}.items():
         made += ["--ro-bind-data", str(data(content)), path]
     made += ["--proc", "/proc", "--dev", "/dev"]
     for path, size_mb in (

@@ -1,0 +1,238 @@
+"""What an agent in a sandbox may try against the machine and the scorer: to fill them up. Others keep answering."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agentgym.errors import SessionCrashedError
+from agentgym_desktop.rootfs import PYTHON
+from agentgym_desktop.sandbox import LISTED, Sandbox, SandboxSpec
+from tests.desktop_walls import inside, without
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SMALL = SandboxSpec(memory_mb=160, processes=60, home_mb=4, tmp_mb=4, shm_mb=4, run_mb=4)
+LARGE = SandboxSpec(memory_mb=1024, processes=400, home_mb=64, tmp_mb=64, shm_mb=64, run_mb=64)
+ANSWER_S = 5.0  # the slowest answer of another sandbox on a machine that is also busy with other tests
+
+FORKS = """
+import os, sys, time
+made = 0
+for _ in range(int(sys.argv[1])):
+    try:
+        pid = os.fork()
+    except BlockingIOError:
+        break
+    if pid == 0:
+        os.closerange(0, 3)
+        time.sleep(600)
+    made += 1
+print(made)
+"""
+BOMB = """
+import os
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass
+"""
+FILL = """
+import os, sys
+path, size = sys.argv[1] + "/filler", int(sys.argv[2])
+try:
+    with open(path, "wb", buffering=0) as file:
+        for _ in range(size):
+            if file.write(bytes(1 << 20)) < 1 << 20:
+                raise OSError(28, "full")
+    print("written")
+except OSError as error:
+    print(error.errno)
+finally:
+    os.unlink(path)
+"""
+WRITABLE = """
+import os
+for folder, _, _ in os.walk("/"):
+    if folder.startswith("/proc"):
+        continue
+    try:
+        open(folder + "/mine", "w").close()
+        os.unlink(folder + "/mine")
+        print(folder)
+    except OSError:
+        pass
+"""
+HOG = """
+import sys
+held = []
+for _ in range(int(sys.argv[1])):
+    held.append(b"x" * (1 << 20))
+print("held")
+"""
+HOGS = """
+import os, sys, time
+for _ in range(4):
+    if os.fork() == 0:
+        held = [b"x" * (1 << 20) for _ in range(int(sys.argv[1]))]
+        time.sleep(2)
+        os._exit(0)
+print(sorted(os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(4)))
+"""
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[Sandbox]:
+    """A sandbox that is asked all the time, while others are attacked from inside."""
+    with Sandbox.start() as started:
+        answers: list[float] = []
+        over = threading.Event()
+
+        def ask() -> None:
+            while not over.wait(0.02):
+                began = time.monotonic()
+                started.run(["true"], timeout_s=60)
+                answers.append(time.monotonic() - began)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        yield started
+        over.set()
+        thread.join()
+        assert len(answers) > 10
+        assert max(answers) < ANSWER_S
+
+
+@pytest.mark.usefixtures("other")
+def test_the_number_of_processes_is_bounded() -> None:
+    with Sandbox.start(SMALL) as sandbox:
+        assert int(inside(sandbox, FORKS, "300")) < 60
+        with pytest.raises(BlockingIOError):  # nothing can be started in it any more, but it answers
+            [sandbox.spawn(["sleep", "600"]) for _ in range(60)]
+        assert sandbox.list("/home/user") == []
+    with Sandbox.start(LARGE) as open_one:
+        assert inside(open_one, FORKS, "300") == "300"
+
+
+def test_a_fork_bomb_hits_its_own_sandbox_alone(other: Sandbox) -> None:
+    with Sandbox.start(SMALL) as sandbox:
+        child = sandbox.spawn([PYTHON, "-c", BOMB])
+        for _ in range(10):
+            assert other.run(["echo", "here"], timeout_s=30).stdout == b"here\n"
+        assert child.poll() is None
+        assert sandbox.list("/home/user") == []
+        began = time.monotonic()
+    assert time.monotonic() - began < 10  # the end of it all
+
+
+@pytest.mark.usefixtures("other")
+@pytest.mark.parametrize("folder", ["/home/user", "/tmp", "/dev/shm", "/run"])
+def test_no_folder_can_be_filled_beyond_its_size(folder: str) -> None:
+    with Sandbox.start(SMALL) as sandbox:
+        assert inside(sandbox, FILL, folder, "16") == "28"
+        assert inside(sandbox, "print('goes on')") == "goes on"
+    with Sandbox.start(LARGE) as open_one:
+        assert inside(open_one, FILL, folder, "16") == "written"
+
+
+def test_nothing_but_the_folders_of_a_size_can_be_written_to(other: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    sized = ("/home/user", "/tmp", "/dev/shm", "/run")
+    assert all(folder.startswith(sized) for folder in inside(other, WRITABLE).splitlines())
+    without(monkeypatch, "--remount-ro /", "--remount-ro /dev")
+    with Sandbox.start(SMALL) as open_one:
+        found = inside(open_one, WRITABLE).splitlines()
+        assert {"/", "/dev", "/etc"} <= set(found)
+        assert inside(open_one, FILL, "/etc", "16") == "written"
+
+
+@pytest.mark.usefixtures("other")
+def test_a_memory_hog_is_ended_and_its_sandbox_goes_on() -> None:
+    with Sandbox.start(SMALL) as sandbox:
+        hog = sandbox.run([PYTHON, "-c", HOG, "300"], timeout_s=60)
+        if "control group" in sandbox.applied.memory:
+            assert hog.status == -9
+        assert b"held" not in hog.stdout
+        assert inside(sandbox, "print('goes on')") == "goes on"
+    with Sandbox.start(LARGE) as open_one:
+        assert inside(open_one, HOG, "300") == "held"
+
+
+@pytest.mark.usefixtures("other")
+def test_memory_is_bounded_for_all_programs_together() -> None:
+    with Sandbox.start(SMALL) as sandbox:
+        if "control group" not in sandbox.applied.memory:
+            assert any("not all together" in shortfall for shortfall in sandbox.applied.shortfalls)
+            return
+        assert "-9" in inside(sandbox, HOGS, "70")
+    with Sandbox.start(LARGE) as open_one:
+        assert inside(open_one, HOGS, "70") == "[0, 0, 0, 0]"
+
+
+@pytest.mark.usefixtures("other")
+def test_a_sandbox_that_ends_for_its_memory_says_so() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("an ordinary user has no control group for memory here")
+    with Sandbox.start(SandboxSpec(memory_mb=64, tmp_mb=128)) as sandbox:
+        if "control group" not in sandbox.applied.memory:
+            pytest.skip("no control group for memory on this machine")
+        # A full folder is nobody's memory: whatever the kernel kills for it, process 1 is killed in the end.
+        with pytest.raises(SessionCrashedError, match="64 MB of memory"):
+            for _ in range(50):
+                sandbox.run([PYTHON, "-c", FILL.replace("os.unlink(path)", "pass"), "/tmp", "100"], timeout_s=60)
+        assert not sandbox.alive
+
+
+def test_output_without_end_is_cut(other: Sandbox) -> None:
+    began = time.monotonic()
+    bomb = other.run(["yes"], max_output=100_000)
+    assert (bomb.cut, bomb.status, len(bomb.stdout)) == (True, None, 100_000)
+    errors = other.run(["sh", "-c", "yes >&2"], max_output=100_000)
+    assert (errors.cut, len(errors.stderr)) == (True, 100_000)
+    whole = other.run(["head", "-c", "100000", "/dev/zero"], max_output=100_000)
+    assert (whole.cut, whole.status, len(whole.stdout)) == (False, 0, 100_000)
+    assert time.monotonic() - began < 10
+
+
+def test_a_program_without_end_is_ended_and_one_that_leaves_a_child_is_not_waited_for(other: Sandbox) -> None:
+    began = time.monotonic()
+    slow = other.run(["sleep", "600"], timeout_s=0.2)
+    assert (slow.timed_out, slow.status) == (True, None)
+    left = other.run(["sh", "-c", "echo words; sleep 600 &"], timeout_s=60)
+    assert (left.timed_out, left.status, left.stdout) == (False, 0, b"words\n")
+    deaf = other.run(["sleep", "600"], input=bytes(1 << 20), timeout_s=0.2)
+    assert deaf.timed_out
+    assert time.monotonic() - began < 20
+
+
+def test_a_log_has_its_size_however_much_is_written(other: Sandbox) -> None:
+    child = other.spawn(["sh", "-c", "yes 2>/dev/null; yes 2>/dev/null; echo done >/tmp/done; exec sleep 600"], log=10_000)
+    while "done" not in other.list("/tmp"):
+        assert child.poll() is None
+    assert child.log() == b"y\n" * 5_000
+    assert len(other.spawn(["true"], log=10).log()) == 0
+    child.kill()
+
+
+def test_files_that_are_no_files_are_not_read(other: Sandbox) -> None:
+    other.run(["sh", "-c", "mkfifo pipe; truncate -s 1T huge; seq 20 >short; python3 -c 'import socket; socket.socket(1).bind(\"sock\")'"])
+    with pytest.raises(OSError, match="more than the 100 bytes"):
+        other.read("/home/user/huge", max_bytes=100)
+    for path in ("/home/user/pipe", "/dev/zero", "/dev/full"):
+        with pytest.raises(OSError, match="Not a regular file"):
+            other.read(path, max_bytes=100)
+    with pytest.raises(OSError, match="No such device"):
+        other.read("/home/user/sock", max_bytes=100)
+    with pytest.raises(OSError, match="No such device"):
+        other.write("/home/user/pipe", b"x")
+    assert len(other.read("/home/user/short", max_bytes=100)) == 51
+
+
+def test_a_folder_of_very_many_names_is_listed_in_part(other: Sandbox) -> None:
+    inside(other, f"import os\nos.mkdir('many')\nfor i in range({LISTED + 500}): open(f'many/{{i}}', 'w').close()")
+    assert len(other.list("/home/user/many")) == LISTED
