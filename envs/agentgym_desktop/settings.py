@@ -17,6 +17,7 @@ WINDOW_MANAGER_CONFIG = f"{RUNTIME}/openbox.xml"
 DOUBLE_CLICK_MS = 200  # also in openbox.xml; clicks further apart are two
 
 ENVIRONMENT: dict[str, str] = {
+    "ACCESSIBILITY_ENABLED": "1",  # Chromium tells nothing of itself without
     "DISPLAY": NAME,
     "DBUS_SESSION_BUS_ADDRESS": f"unix:path={BUS}",
     "AT_SPI_BUS_ADDRESS": f"unix:path={BUS}",
@@ -64,6 +65,7 @@ _GTK2 = f"""gtk-font-name="DejaVu Sans 10"
 gtk-cursor-blink=0
 gtk-enable-animations=0
 gtk-double-click-time={DOUBLE_CLICK_MS}
+gtk-modules="gail:atk-bridge"
 """
 RESOURCES = f"""Xft.dpi: 96
 XTerm*faceName: DejaVu Sans Mono
