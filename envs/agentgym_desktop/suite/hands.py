@@ -1,0 +1,130 @@
+"""What oracles share: how somebody finds a thing on screen, goes through a menu, and names a file in a dialog.
+
+Each is a generator for ``yield from``: it yields actions, is sent observations, and returns the newest one. Nothing
+waits for a time that was guessed: what takes longer than the world waits by itself is looked for again, a bounded
+number of times. What does not come is a `LookupError` that tells what there was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING
+
+from agentgym.action import Action, Click, Fill, Press, Type, Wait
+from agentgym.observation import Observation
+
+if TYPE_CHECKING:
+    from agentgym.observation import Element
+
+Hands = Generator[Action, Observation, Observation]
+
+LOOKS_MS = (50, 100, 200, 400, 800, 1600, 3200, 6400)  # between looks at an app that takes its time
+MENU_ROLES = ("menuitem", "menuitemcheckbox", "menuitemradio")
+
+
+def find_all(observation: Observation, role: str | tuple[str, ...], name: str | None = None) -> list[Element]:
+    """Return the elements of a role, and of a name if one is given, in document order."""
+    roles = (role,) if isinstance(role, str) else role
+    return [each for each in observation.elements if each.role in roles and name in {None, each.name}]
+
+
+def find(observation: Observation, role: str | tuple[str, ...], name: str | None = None, *, at: int = 0) -> Element:
+    """Return the element of a role and a name.
+
+    Args:
+        observation: where.
+        role: which role, or one of which.
+        name: the whole of its name; None for any.
+        at: which of those that there are; -1 is the last one.
+
+    Raises:
+        LookupError: there is none.
+    """
+    found = find_all(observation, role, name)
+    if not -len(found) <= at < len(found):
+        raise LookupError(f"No {role} {name!r} on screen; there is: {'; '.join(e.label for e in observation.elements)}")
+    return found[at]
+
+
+def until(observation: Observation, condition: Callable[[Observation], object], what: str = "") -> Hands:
+    """Look again until something is so; no action is spent where it is so already.
+
+    Args:
+        observation: the newest.
+        condition: of an observation.
+        what: is waited for, for the message.
+
+    Raises:
+        LookupError: it does not come to be so.
+    """
+    for ms in LOOKS_MS:
+        if condition(observation):
+            return observation
+        observation = yield Wait(ms)
+    if not condition(observation):
+        there = "; ".join(each.label for each in observation.elements)
+        raise LookupError(f"{what or 'What was waited for'} did not come; there is: {there}")
+    return observation
+
+
+def until_there(observation: Observation, role: str | tuple[str, ...], name: str | None = None) -> Hands:
+    """Look again until there is an element of a role and a name."""
+    return (yield from until(observation, lambda seen: find_all(seen, role, name), f"{role} {name!r}"))
+
+
+def until_gone(observation: Observation, role: str | tuple[str, ...], name: str | None = None) -> Hands:
+    """Look again until there is no element of a role and a name."""
+    return (yield from until(observation, lambda seen: not find_all(seen, role, name), f"the end of {role} {name!r}"))
+
+
+def click(observation: Observation, role: str | tuple[str, ...], name: str | None = None, *, at: int = 0) -> Hands:
+    """Click on an element, as soon as it is there."""
+    observation = yield from until_there(observation, role, name)
+    return (yield Click(find(observation, role, name, at=at).id))
+
+
+def choose(observation: Observation, *path: str) -> Hands:
+    """Choose from the menus of a window: ``choose(observation, "File", "Save As...")``."""
+    for name in path:
+        observation = yield from click(observation, MENU_ROLES, name)
+    return observation
+
+
+def name_file(observation: Observation, path: str, *, dialog: str = "Save As") -> Hands:
+    """Save to a path in GTK's dialog for that, which is open or about to be.
+
+    Args:
+        observation: the newest.
+        path: from the root, such as ``/home/user/notes.txt``; what is there is replaced.
+        dialog: its title.
+    """
+    observation = yield from until(
+        observation,
+        lambda seen: find_all(seen, "dialog", dialog) and find_all(seen, "textbox", "Name:"),
+        f"the dialog {dialog!r}",
+    )
+    observation = yield Fill(find(observation, "textbox", "Name:").id, path)
+    observation = yield Press("Enter")
+    observation = yield from until(
+        observation,
+        lambda seen: find_all(seen, "button", "Replace") or not find_all(seen, "dialog", dialog),
+        f"the end of the dialog {dialog!r}",
+    )
+    if find_all(observation, "button", "Replace"):
+        observation = yield Click(find(observation, "button", "Replace").id)
+        observation = yield from until_gone(observation, "dialog", dialog)
+    return observation
+
+
+def pick_file(observation: Observation, path: str, *, dialog: str = "Open File") -> Hands:
+    """Open a path in GTK's dialog for that, which is open or about to be.
+
+    Args:
+        observation: the newest.
+        path: from the root, such as ``/home/user/notes.txt``.
+        dialog: its title.
+    """
+    observation = yield from until_there(observation, "dialog", dialog)
+    observation = yield Type(path)  # the dialog opens a field for it by itself
+    observation = yield Press("Enter")
+    return (yield from until_gone(observation, "dialog", dialog))
