@@ -141,7 +141,8 @@ class Desktop:
         self.put(setup.files)
         for start in setup.opens:
             self.open(start)
-        self.rest()
+        if setup.files or setup.opens:  # a file manager shows new files by itself
+            self.rest()
 
     def put(self, files: Mapping[str, bytes]) -> None:
         """Write files, by their path relative to the home folder."""
