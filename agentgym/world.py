@@ -47,6 +47,8 @@ class World(ABC):
     name: ClassVar[str]
     parts: ClassVar[frozenset[Part]] = frozenset({"elements", "screenshot"})
     """What its observations can hold."""
+    needed: ClassVar[bool] = True
+    """Whether a machine on which it does not run is not fit for use; `agentgym doctor` then fails."""
     prepares: ClassVar[bool] = False
     """Whether `expect` is of use to it."""
     num_slots: int

@@ -18,7 +18,7 @@ from agentgym.registry import worlds
 DISTRIBUTION = "agentgym-cua"
 NEEDED_MEMORY_GB = 4
 NEEDED_DISK_GB = 2
-EXTRAS = ("browser", "train")
+EXTRAS = ("browser", "desktop", "train")
 
 
 class Finding(NamedTuple):
@@ -27,17 +27,19 @@ class Finding(NamedTuple):
     what: str
     fine: bool
     text: str
+    needed: bool = True
+    """Whether nothing can be done without it."""
 
 
 def doctor() -> None:
-    """Check browser, packages, memory and disk; say what to do."""
+    """Check worlds, packages, memory and disk; say what to do. What is off is needed by some tasks only."""
     findings = [*_packages(), *_worlds(), *_machine()]
     console = Console()
     for finding in findings:
-        mark = "[green]ok[/]  " if finding.fine else "[red]fail[/]"
+        mark = "[green]ok[/]  " if finding.fine else "[red]fail[/]" if finding.needed else "[yellow]off[/] "
         console.print(f"{mark} {finding.what}: ", end="")
         console.print(finding.text, markup=False, highlight=False)
-    if not all(finding.fine for finding in findings):
+    if not all(finding.fine or not finding.needed for finding in findings):
         raise typer.Exit(1)
 
 
@@ -70,7 +72,7 @@ def _worlds() -> list[Finding]:
         try:
             findings.append(Finding(f"{name} world", True, world.check()))
         except AgentGymError as error:
-            findings.append(Finding(f"{name} world", False, str(error)))
+            findings.append(Finding(f"{name} world", False, str(error), needed=world.needed))
     return findings
 
 

@@ -21,6 +21,7 @@ from agentgym.action import Action
 from agentgym.errors import InfrastructureError, SessionStateError
 from agentgym.look import PLAIN, Look, Part, all_parts
 from agentgym.world import Step, World, refuse_busy, refuse_too_many
+from agentgym_desktop.apps import EDITOR
 from agentgym_desktop.desktop import Desktop
 from agentgym_desktop.pool import Pool
 from agentgym_desktop.session import Kind, Session
@@ -53,6 +54,8 @@ class DesktopWorld(World):
 
     name: ClassVar[str] = "desktop"
     parts: ClassVar[frozenset[Part]] = frozenset({"elements", "tree", "screenshot", "marks"})
+    needed: ClassVar[bool] = False
+    prepares: ClassVar[bool] = True
 
     def __init__(
         self, *, num_slots: int = 1, screenshot: bool = False, look: Look = PLAIN, standby: int | None = None
@@ -71,6 +74,19 @@ class DesktopWorld(World):
 
     def __repr__(self) -> str:
         return f"DesktopWorld(num_slots={self.num_slots}, parts={sorted(self._look.parts)})"
+
+    @classmethod
+    def check(cls) -> str:
+        """Return which walls and limits a desktop has here, after starting one; for `agentgym doctor`.
+
+        Raises:
+            MissingDependencyError: something is not installed, or the machine permits no namespaces.
+        """
+        desktop = Desktop.start(apps=(EDITOR,))
+        try:
+            return desktop.applied.describe().replace("\n", "; ")
+        finally:
+            desktop.close()
 
     @property
     def standbys(self) -> int:
