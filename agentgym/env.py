@@ -118,7 +118,7 @@ class AgentEnv(gymnasium.Env[dict[str, Any], Action | str]):
         parts: what observations hold; the world must show them.
         screenshot: the same as one more part.
         render_mode: ``rgb_array`` makes `render` return the screenshot; the world must take them.
-        first_seed: seed of the first reset that is given none.
+        first_seed: seed of the first episode, where `reset` is given none; a reset that failed keeps it.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}  # noqa: RUF012 (Gymnasium's own type)
@@ -172,13 +172,13 @@ class AgentEnv(gymnasium.Env[dict[str, Any], Action | str]):
         del options  # Gymnasium's checker passes an empty one; there are none
         if seed is None:
             seed = self._first_seed
-        self._first_seed = None
         super().reset(seed=seed)
         instance = Instance(self.task, int(self.np_random.integers(TEST_SEEDS)) if seed is None else seed)
         self._episode = None
         observation = self._world.reset({0: instance})[0]
         if isinstance(observation, InfrastructureError):
             raise observation
+        self._first_seed = None  # only now: a reset that failed is still to be done
         self._episode = RunningEpisode(instance, observation, self.max_steps, self.malformed_penalty)
         return self._shown(self._episode)
 

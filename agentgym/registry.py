@@ -8,6 +8,7 @@ world and no suite.
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Literal
@@ -62,8 +63,12 @@ def make_world(name: str, *, num_slots: int = 1, screenshot: bool = False, look:
         raise ConfigError(
             f"World {name!r} has no {', '.join(missing)} to show; its parts are {', '.join(sorted(kind.parts))}."
         )
-    build: Callable[..., World] = kind  # every world takes the first two, and those that have more to show the third
-    return build(num_slots=num_slots, screenshot=screenshot, **({} if look == PLAIN else {"look": look}), **options)
+    build: Callable[..., World] = kind
+    if not kind.parts <= World.parts:
+        return build(num_slots=num_slots, screenshot=screenshot, look=look, **options)
+    if look.budget != PLAIN.budget:
+        raise ConfigError(f"World {name!r} has no budget: it always shows all. Leave `budget` out.")
+    return build(num_slots=num_slots, screenshot=screenshot or "screenshot" in look.parts, **options)
 
 
 def suites() -> dict[str, Suite]:
@@ -106,7 +111,7 @@ def select_tasks(selector: str | Sequence[str]) -> tuple[Task, ...]:
 
     Raises:
         UnknownNameError: a name is neither.
-        ConfigError: there is no name in it.
+        ConfigError: there is no name in it, or no task in what it names.
     """
     parts = selector.split(",") if isinstance(selector, str) else selector
     names = [part.strip() for part in parts if part.strip()]
@@ -115,6 +120,8 @@ def select_tasks(selector: str | Sequence[str]) -> tuple[Task, ...]:
     chosen: dict[str, Task] = {}
     for name in names:
         chosen.update({task.id: task for task in _named(name)})
+    if not chosen:
+        raise ConfigError(f"There is no task in {', '.join(names)}.")
     return tuple(chosen.values())
 
 
@@ -184,7 +191,8 @@ def make(
     }
     pixels = screenshot or render_mode is not None
     world = make_world(task.world, screenshot=pixels, look=look, **world_options)
-    env = AgentEnv(world, task, first_seed=seed, **options)
+    with _closed_if_refused(world):
+        env = AgentEnv(world, task, first_seed=seed, **options)
     env.spec = EnvSpec(
         id=task_id,
         entry_point=MAKE,
@@ -235,15 +243,16 @@ def make_vec(
         raise ConfigError(f"One vector environment runs one world; these tasks need {', '.join(kinds)}.")
     pixels = screenshot or render_mode is not None
     world = make_world(kinds[0], num_slots=num_envs, screenshot=pixels, look=look, **world_options)
-    return AgentVectorEnv(
-        world,
-        tasks,
-        parts=parts,
-        screenshot=screenshot,
-        max_steps=max_steps,
-        malformed_penalty=malformed_penalty,
-        render_mode=render_mode,
-    )
+    with _closed_if_refused(world):
+        return AgentVectorEnv(
+            world,
+            tasks,
+            parts=parts,
+            screenshot=screenshot,
+            max_steps=max_steps,
+            malformed_penalty=malformed_penalty,
+            render_mode=render_mode,
+        )
 
 
 def register_gymnasium(suite: Suite, namespace: str) -> None:
@@ -254,6 +263,16 @@ def register_gymnasium(suite: Suite, namespace: str) -> None:
             gymnasium.register(
                 id=name, entry_point=MAKE, nondeterministic=not task.deterministic, kwargs={"task_id": task.id}
             )
+
+
+@contextmanager
+def _closed_if_refused(world: World) -> Iterator[None]:
+    """End a world where the environment that was to own it cannot be made."""
+    try:
+        yield
+    except BaseException:
+        world.close()
+        raise
 
 
 def _look(parts: Sequence[Part], budget: Budget | None) -> Look:

@@ -55,7 +55,7 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
         render_mode: ``rgb_array`` makes `render` return the screenshots; the world must take them.
 
     Raises:
-        ConfigError: there are pictures, and the tasks' screens differ in size.
+        ConfigError: there are no tasks; or there are pictures, and the tasks' screens differ in size.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium's own type)
@@ -76,6 +76,8 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
     ) -> None:
         check_options(max_steps=max_steps, malformed_penalty=malformed_penalty, render_mode=render_mode)
         self._parts = all_parts(parts, screenshot=screenshot)
+        if not tasks:
+            raise ConfigError("A vector environment needs at least one task.")
         sizes = {task.viewport for task in tasks}
         if PICTURES & self._parts and len(sizes) > 1:
             raise ConfigError(
