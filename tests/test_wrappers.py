@@ -78,9 +78,9 @@ class TestOneEnvironment:
 
     def test_elements_must_be_there(self) -> None:
         options = {"parts": (), "screenshot": True}
-        with pytest.raises(ValueError, match="FlatVector needs elements.*`parts`"):
+        with pytest.raises(ValueError, match=r"FlatVector needs elements.*`parts`"):
             FlatVector(agentgym.make("toy/press", **options))  # type: ignore[arg-type]
-        with pytest.raises(ValueError, match="FlatVector needs elements.*`parts`"):
+        with pytest.raises(ValueError, match=r"FlatVector needs elements.*`parts`"):
             vector.FlatVector(agentgym.make_vec("toy/press", **options))  # type: ignore[arg-type]
 
     def test_a_grid_and_a_vector_have_something_in_them(self) -> None:
