@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from agentgym.episode import Trajectory
 from agentgym.errors import AgentGymError, ConfigError, WorkerLostError
+from agentgym.policy.base import MAX_NEW_TOKENS
 from agentgym.policy.loading import checkpoint_folder
 from agentgym.policy.speech import DEFAULT, Speech
 from agentgym.rollout.cluster import connect
@@ -105,7 +106,7 @@ class RayCollector:
         address: str | None = None,
         malformed_penalty: float = 0.05,
         temperature: float = 1.0,
-        max_new_tokens: int = 48,
+        max_new_tokens: int = MAX_NEW_TOKENS,
         screenshots: bool = False,
         threads: int = 1,
         retries: int = 2,
