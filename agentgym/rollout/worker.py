@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from agentgym.errors import SessionStateError
-from agentgym.policy.loading import load_policy
+from agentgym.policy.loading import SCRIPTED, load_policy
 from agentgym.policy.speech import DEFAULT
 from agentgym.registry import make_world
 from agentgym.rollout.collector import Collector
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from agentgym.episode import EpisodeKey, Trajectory
     from agentgym.rollout.collector import EpisodeRequest
 
-SCRIPTED = ("random", "oracle")  # policies without weights
 CLOSED = "The rollout worker is closed; open another collector."
 
 

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from agentgym.episode import Trajectory
 from agentgym.errors import AgentGymError, ConfigError, WorkerLostError
 from agentgym.policy.base import MAX_NEW_TOKENS
-from agentgym.policy.loading import checkpoint_folder
+from agentgym.policy.loading import SCRIPTED, checkpoint_folder
 from agentgym.policy.speech import DEFAULT, Speech
 from agentgym.rollout.cluster import connect
 from agentgym.rollout.collector import CollectorStats
-from agentgym.rollout.worker import SCRIPTED, RolloutWorker, WorkerSpec
+from agentgym.rollout.worker import RolloutWorker, WorkerSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
