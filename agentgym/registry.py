@@ -20,6 +20,7 @@ from agentgym.dialects.base import Dialect
 from agentgym.env import AgentEnv
 from agentgym.errors import ConfigError, MissingDependencyError, UnknownNameError, unknown_name
 from agentgym.look import PLAIN, Budget, Look
+from agentgym.policy.speech import DEFAULT
 from agentgym.task import Suite
 from agentgym.vector_env import AgentVectorEnv
 from agentgym.world import World
@@ -157,6 +158,7 @@ def make(
     max_steps: int | None = None,
     malformed_penalty: float = 0.0,
     render_mode: Literal["rgb_array"] | None = None,
+    dialect: str = DEFAULT,
     **world_options: Any,
 ) -> AgentEnv:
     """Make the Gymnasium environment of a task.
@@ -171,10 +173,11 @@ def make(
         max_steps: actions until truncation; the task's own limit where None.
         malformed_penalty: subtracted from the reward of a step whose text is not an action, >= 0.
         render_mode: ``rgb_array`` makes ``render()`` return the screenshot.
+        dialect: in which actions that are given as text are read, by a name from docs/dialects.md.
         world_options: the world's own, such as ``visible=True`` or ``trace="traces"`` for the browser.
 
     Raises:
-        UnknownNameError: there is no such task; the message gives the nearest.
+        UnknownNameError: there is no such task or dialect; the message gives the nearest.
         MissingDependencyError: its world needs something that is not installed.
         ConfigError: its world does not show such parts, or the task no such viewport.
     """
@@ -188,6 +191,7 @@ def make(
         "max_steps": max_steps,
         "malformed_penalty": malformed_penalty,
         "render_mode": render_mode,
+        "dialect": dialect,
     }
     pixels = screenshot or render_mode is not None
     world = make_world(task.world, screenshot=pixels, look=look, **world_options)
@@ -213,6 +217,7 @@ def make_vec(
     max_steps: int | None = None,
     malformed_penalty: float = 0.0,
     render_mode: Literal["rgb_array"] | None = None,
+    dialect: str = DEFAULT,
     **world_options: Any,
 ) -> AgentVectorEnv:
     """Make many environments that share one world, and move in lock-step or as they are ready.
@@ -227,10 +232,11 @@ def make_vec(
         max_steps: as in `make`.
         malformed_penalty: as in `make`.
         render_mode: as in `make`.
+        dialect: as in `make`.
         world_options: as in `make`.
 
     Raises:
-        UnknownNameError: there is no such task or suite.
+        UnknownNameError: there is no such task, suite or dialect.
         ConfigError: the tasks belong to different worlds, or differ in screen size where there are pictures; or as in
             `make`.
     """
@@ -252,6 +258,7 @@ def make_vec(
             max_steps=max_steps,
             malformed_penalty=malformed_penalty,
             render_mode=render_mode,
+            dialect=dialect,
         )
 
 
