@@ -82,6 +82,8 @@ def get_suite(name: str) -> Suite:
 
     Raises:
         UnknownNameError: no installed package has a suite of that name.
+        MissingDependencyError: the package cannot be imported.
+        ConfigError: what it announces is no suite.
     """
     entries = _entries(SUITES)
     if name not in entries:

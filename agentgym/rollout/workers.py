@@ -202,6 +202,7 @@ class RayCollector:
         import ray
 
         workers, self._workers = self._workers, []
+        connected, self._connected = self._connected, False  # Ray may be another's by the second call
         if not ray.is_initialized():
             return
         try:
@@ -213,7 +214,7 @@ class RayCollector:
         finally:
             for worker in workers:
                 ray.kill(worker.actor)
-            if self._connected:
+            if connected:
                 ray.shutdown()
 
     def _launch(self, number: int, sessions: int, *, life: int = 0) -> _Worker:
