@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from agentgym.policy.speech import DEFAULT
+from agentgym.policy.base import MAX_NEW_TOKENS
+from agentgym.policy.speech import DEFAULT, Speech
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +28,10 @@ def evaluate(
     folder: Path | None = None,
     threads: int | None = None,
     dialect: str = DEFAULT,
+    temperature: float = 0.0,
+    max_new_tokens: int = MAX_NEW_TOKENS,
 ) -> Evaluation:
-    """Score a policy on tasks.
+    """Score a policy on tasks, with the command's own defaults.
 
     Args:
         tasks: task ids and suite names, a list or separated by commas.
@@ -37,24 +40,40 @@ def evaluate(
         first_seed: index of the first seed in the split.
         split: which seeds.
         num_slots: episodes played side by side.
-        folder: where trajectories are kept, so that a second call goes on where the first stopped.
+        folder: where trajectories are kept, so that a second call goes on where the first stopped; with the same
+            policy only, see `agentgym.evaluate.player`.
         threads: PyTorch threads of a checkpoint that is given by name; None leaves one core to the world.
         dialect: in which a policy that is given by name writes actions, see docs/dialects.md; objects have theirs.
+        temperature: of sampling from a checkpoint that is given by name; 0 takes the most likely token.
+        max_new_tokens: tokens of such a checkpoint's completion at most; most dialects need more.
 
     Raises:
         UnknownNameError: no task, suite, policy or dialect has the name.
-        ConfigError: the policy can play none of the tasks, or the dialect's scale does not fit.
-        CheckpointError: the folder is not a checkpoint.
+        ConfigError: the policy can play none of the tasks, the dialect's scale does not fit, or the folder keeps
+            episodes of another policy.
+        CheckpointError: the policy's folder is not a checkpoint.
+        StoreError: the note that says whose episodes the folder keeps cannot be read.
     """
     from agentgym.evaluate.evaluation import evaluate as evaluate_tasks
+    from agentgym.evaluate.player import check_player, named_player, note_player
     from agentgym.policy.loading import load_policy
     from agentgym.registry import select_tasks
 
     chosen = select_tasks(tasks)
-    player = load_policy(str(policy), dialect=dialect, threads=threads) if isinstance(policy, str | Path) else policy
+    sampling: dict[str, Any] = {"dialect": dialect, "temperature": temperature, "max_new_tokens": max_new_tokens}
+    if isinstance(policy, str | Path):
+        Speech(dialect)  # a wrong one is told before anything is read
+        player = named_player(str(policy), **sampling)
+    else:
+        player = {"policy": policy.name, "dialect": policy.speech.name}
+    if folder is not None:
+        check_player(folder, player)
+    loaded = load_policy(str(policy), threads=threads, **sampling) if isinstance(policy, str | Path) else policy
+    if folder is not None:
+        note_player(folder, player)
     return evaluate_tasks(
         chosen,
-        player,
+        loaded,
         episodes=episodes,
         first_seed=first_seed,
         split=split,

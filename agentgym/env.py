@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, cast
 
 import gymnasium
 
-from agentgym.action import Action, parse_completion
+from agentgym.action import Action
 from agentgym.errors import ActionError, InfrastructureError, SessionStateError
 from agentgym.look import all_parts
+from agentgym.policy.speech import DEFAULT, Speech
 from agentgym.spaces import ActionSpace, observation_space
 from agentgym.task import TEST_SEEDS, Instance, Task
 
@@ -58,6 +59,7 @@ class RunningEpisode:
     observation: Observation
     max_steps: int
     malformed_penalty: float
+    speech: Speech
     steps: int = 0
     outcome: Outcome | None = None
     reason: str = ""
@@ -68,6 +70,19 @@ class RunningEpisode:
         return EpisodeInfo(
             task_id=self.instance.task.id, seed=self.instance.seed, outcome=self.outcome, reason=self.reason
         )
+
+    def read(self, action: object) -> Action:
+        """Return an action given as itself or as text in the dialect.
+
+        Raises:
+            ActionError: the text is no action of the dialect.
+            TypeError: it is neither an action nor text.
+        """
+        if isinstance(action, Action):
+            return action
+        if isinstance(action, str):
+            return self.speech.on(self.instance.task.viewport).parse(action)
+        raise TypeError(f"An action is an agentgym.Action or text such as 'click(12)', got {action!r}.")
 
     def advance(self, step: Step) -> Transition:
         """Take in what an action led to.
@@ -109,7 +124,7 @@ class AgentEnv(gymnasium.Env[dict[str, Any], Action | str]):
     """One task behind the Gymnasium API.
 
     ``reset(seed=n)`` starts the task's episode ``n``; without a seed, one is drawn from ``np_random`` among the train
-    seeds. An action is an `Action`, or text whose last line is one in the call dialect.
+    seeds. An action is an `Action`, or text in the environment's dialect: as a model writes it, with its thought.
 
     Args:
         world: where it runs; the environment owns it from here on, and closes it. Its slot 0 is used.
@@ -119,7 +134,13 @@ class AgentEnv(gymnasium.Env[dict[str, Any], Action | str]):
         parts: what observations hold; the world must show them.
         screenshot: the same as one more part.
         render_mode: ``rgb_array`` makes `render` return the screenshot; the world must take them.
-        first_seed: seed of the first reset that is given none.
+        first_seed: seed of the first episode, where `reset` is given none; a reset that failed keeps it.
+        dialect: in which text is read, by a name as `Speech` takes it.
+
+    Raises:
+        ValueError: a number or the render mode is out of range.
+        UnknownNameError: there is no such dialect.
+        ConfigError: its scale does not fit.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}  # noqa: RUF012 (Gymnasium's own type)
@@ -135,6 +156,7 @@ class AgentEnv(gymnasium.Env[dict[str, Any], Action | str]):
         screenshot: bool = False,
         render_mode: Literal["rgb_array"] | None = None,
         first_seed: int | None = None,
+        dialect: str = DEFAULT,
     ) -> None:
         check_options(max_steps=max_steps, malformed_penalty=malformed_penalty, render_mode=render_mode)
         self.task = task
@@ -144,6 +166,7 @@ class AgentEnv(gymnasium.Env[dict[str, Any], Action | str]):
         self._parts = all_parts(parts, screenshot=screenshot)
         self.observation_space = observation_space(*task.viewport, parts=self._parts)
         self.action_space = cast("gymnasium.Space[Action | str]", ActionSpace(*task.viewport))
+        self._speech = Speech(dialect)
         self._world = world
         self._first_seed = first_seed
         self._episode: RunningEpisode | None = None
@@ -173,14 +196,14 @@ class AgentEnv(gymnasium.Env[dict[str, Any], Action | str]):
         del options  # Gymnasium's checker passes an empty one; there are none
         if seed is None:
             seed = self._first_seed
-        self._first_seed = None
         super().reset(seed=seed)
         instance = Instance(self.task, int(self.np_random.integers(TEST_SEEDS)) if seed is None else seed)
         self._episode = None
         observation = self._world.reset({0: instance})[0]
         if isinstance(observation, InfrastructureError):
             raise observation
-        self._episode = RunningEpisode(instance, observation, self.max_steps, self.malformed_penalty)
+        self._first_seed = None  # only now: a reset that failed is still to be done
+        self._episode = RunningEpisode(instance, observation, self.max_steps, self.malformed_penalty, self._speech)
         if self._world.prepares:
             following = copy.deepcopy(self.np_random).integers(TEST_SEEDS)
             self._world.expect({0: Instance(self.task, int(following))})
@@ -197,7 +220,7 @@ class AgentEnv(gymnasium.Env[dict[str, Any], Action | str]):
         if episode.outcome is not None:
             raise SessionStateError(f"The episode has ended ({episode.outcome}); call reset before the next step.")
         try:
-            checked = read_action(action)
+            checked = episode.read(action)
         except ActionError as error:
             transition = episode.refuse(error)
         else:
@@ -226,20 +249,6 @@ class AgentEnv(gymnasium.Env[dict[str, Any], Action | str]):
     def _shown(self, episode: RunningEpisode) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the observation and info of the Gymnasium API."""
         return episode.observation.to_gym(self._parts), dict(episode.info)
-
-
-def read_action(action: object) -> Action:
-    """Return an action given as itself or as text.
-
-    Raises:
-        ActionError: the text does not end in an action.
-        TypeError: it is neither an action nor text.
-    """
-    if isinstance(action, Action):
-        return action
-    if isinstance(action, str):
-        return parse_completion(action)
-    raise TypeError(f"An action is an agentgym.Action or text such as 'click(12)', got {action!r}.")
 
 
 def check_options(*, max_steps: int | None, malformed_penalty: float, render_mode: str | None) -> None:

@@ -63,7 +63,7 @@ def draw_marks(screenshot: NDArray[np.uint8], elements: Iterable[Element]) -> ND
 
     Args:
         screenshot: (height, width, 3) RGB, uint8.
-        elements: those that can be seen; of roles that are only read (`UNMARKED`), and outside of the screen, none is
+        elements: those that can be seen; one of a role that is only read (`UNMARKED`), or outside of the screen, is not
             drawn.
     """
     picture = Image.fromarray(screenshot).convert("RGB")
@@ -77,7 +77,7 @@ def draw_marks(screenshot: NDArray[np.uint8], elements: Iterable[Element]) -> ND
         left, top, right, bottom = mark.label
         draw.rectangle((left, top, right - 1, bottom - 1), fill=mark.colour)
         draw.text(((left + right) / 2, (top + bottom) / 2), str(mark.id), fill=WHITE, font=font, anchor="mm")
-    return np.asarray(picture)
+    return np.array(picture)  # a copy: what Pillow gives as it is cannot be written to
 
 
 def place_marks(elements: Iterable[Element], *, width: int, height: int) -> list[Mark]:

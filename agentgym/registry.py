@@ -8,6 +8,7 @@ world and no suite.
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +20,7 @@ from agentgym.dialects.base import Dialect
 from agentgym.env import AgentEnv
 from agentgym.errors import ConfigError, MissingDependencyError, UnknownNameError, unknown_name
 from agentgym.look import PLAIN, Budget, Look
+from agentgym.policy.speech import DEFAULT
 from agentgym.task import Suite
 from agentgym.vector_env import AgentVectorEnv
 from agentgym.world import World
@@ -62,8 +64,12 @@ def make_world(name: str, *, num_slots: int = 1, screenshot: bool = False, look:
         raise ConfigError(
             f"World {name!r} has no {', '.join(missing)} to show; its parts are {', '.join(sorted(kind.parts))}."
         )
-    build: Callable[..., World] = kind  # every world takes the first two, and those that have more to show the third
-    return build(num_slots=num_slots, screenshot=screenshot, **({} if look == PLAIN else {"look": look}), **options)
+    build: Callable[..., World] = kind
+    if not kind.parts <= World.parts:
+        return build(num_slots=num_slots, screenshot=screenshot, look=look, **options)
+    if look.budget != PLAIN.budget:
+        raise ConfigError(f"World {name!r} has no budget: it always shows all. Leave `budget` out.")
+    return build(num_slots=num_slots, screenshot=screenshot or "screenshot" in look.parts, **options)
 
 
 def suites() -> dict[str, Suite]:
@@ -76,6 +82,8 @@ def get_suite(name: str) -> Suite:
 
     Raises:
         UnknownNameError: no installed package has a suite of that name.
+        MissingDependencyError: the package cannot be imported.
+        ConfigError: what it announces is no suite.
     """
     entries = _entries(SUITES)
     if name not in entries:
@@ -106,7 +114,7 @@ def select_tasks(selector: str | Sequence[str]) -> tuple[Task, ...]:
 
     Raises:
         UnknownNameError: a name is neither.
-        ConfigError: there is no name in it.
+        ConfigError: there is no name in it, or no task in what it names.
     """
     parts = selector.split(",") if isinstance(selector, str) else selector
     names = [part.strip() for part in parts if part.strip()]
@@ -115,6 +123,8 @@ def select_tasks(selector: str | Sequence[str]) -> tuple[Task, ...]:
     chosen: dict[str, Task] = {}
     for name in names:
         chosen.update({task.id: task for task in _named(name)})
+    if not chosen:
+        raise ConfigError(f"There is no task in {', '.join(names)}.")
     return tuple(chosen.values())
 
 
@@ -150,6 +160,7 @@ def make(
     max_steps: int | None = None,
     malformed_penalty: float = 0.0,
     render_mode: Literal["rgb_array"] | None = None,
+    dialect: str = DEFAULT,
     **world_options: Any,
 ) -> AgentEnv:
     """Make the Gymnasium environment of a task.
@@ -164,10 +175,11 @@ def make(
         max_steps: actions until truncation; the task's own limit where None.
         malformed_penalty: subtracted from the reward of a step whose text is not an action, >= 0.
         render_mode: ``rgb_array`` makes ``render()`` return the screenshot.
+        dialect: in which actions that are given as text are read, by a name from docs/dialects.md.
         world_options: the world's own, such as ``visible=True`` or ``trace="traces"`` for the browser.
 
     Raises:
-        UnknownNameError: there is no such task; the message gives the nearest.
+        UnknownNameError: there is no such task or dialect; the message gives the nearest.
         MissingDependencyError: its world needs something that is not installed.
         ConfigError: its world does not show such parts, or the task no such viewport.
     """
@@ -181,10 +193,12 @@ def make(
         "max_steps": max_steps,
         "malformed_penalty": malformed_penalty,
         "render_mode": render_mode,
+        "dialect": dialect,
     }
     pixels = screenshot or render_mode is not None
     world = make_world(task.world, screenshot=pixels, look=look, **world_options)
-    env = AgentEnv(world, task, first_seed=seed, **options)
+    with _closed_if_refused(world):
+        env = AgentEnv(world, task, first_seed=seed, **options)
     env.spec = EnvSpec(
         id=task_id,
         entry_point=MAKE,
@@ -205,6 +219,7 @@ def make_vec(
     max_steps: int | None = None,
     malformed_penalty: float = 0.0,
     render_mode: Literal["rgb_array"] | None = None,
+    dialect: str = DEFAULT,
     **world_options: Any,
 ) -> AgentVectorEnv:
     """Make many environments that share one world, and move in lock-step or as they are ready.
@@ -219,10 +234,11 @@ def make_vec(
         max_steps: as in `make`.
         malformed_penalty: as in `make`.
         render_mode: as in `make`.
+        dialect: as in `make`.
         world_options: as in `make`.
 
     Raises:
-        UnknownNameError: there is no such task or suite.
+        UnknownNameError: there is no such task, suite or dialect.
         ConfigError: the tasks belong to different worlds, or differ in screen size where there are pictures; or as in
             `make`.
     """
@@ -235,15 +251,17 @@ def make_vec(
         raise ConfigError(f"One vector environment runs one world; these tasks need {', '.join(kinds)}.")
     pixels = screenshot or render_mode is not None
     world = make_world(kinds[0], num_slots=num_envs, screenshot=pixels, look=look, **world_options)
-    return AgentVectorEnv(
-        world,
-        tasks,
-        parts=parts,
-        screenshot=screenshot,
-        max_steps=max_steps,
-        malformed_penalty=malformed_penalty,
-        render_mode=render_mode,
-    )
+    with _closed_if_refused(world):
+        return AgentVectorEnv(
+            world,
+            tasks,
+            parts=parts,
+            screenshot=screenshot,
+            max_steps=max_steps,
+            malformed_penalty=malformed_penalty,
+            render_mode=render_mode,
+            dialect=dialect,
+        )
 
 
 def register_gymnasium(suite: Suite, namespace: str) -> None:
@@ -254,6 +272,16 @@ def register_gymnasium(suite: Suite, namespace: str) -> None:
             gymnasium.register(
                 id=name, entry_point=MAKE, nondeterministic=not task.deterministic, kwargs={"task_id": task.id}
             )
+
+
+@contextmanager
+def _closed_if_refused(world: World) -> Iterator[None]:
+    """End a world where the environment that was to own it cannot be made."""
+    try:
+        yield
+    except BaseException:
+        world.close()
+        raise
 
 
 def _look(parts: Sequence[Part], budget: Budget | None) -> Look:

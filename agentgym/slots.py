@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from agentgym.env import RunningEpisode, Transition, read_action
+from agentgym.env import RunningEpisode, Transition
 from agentgym.errors import ActionError, InfrastructureError
 from agentgym.task import Instance
 from agentgym.world import Step, refuse_busy, refuse_too_many
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from agentgym.action import Action
     from agentgym.observation import Observation
+    from agentgym.policy.speech import Speech
     from agentgym.world import World
 
 RESET_ATTEMPTS = 3  # a crashed browser costs one; more in a row mean that it will not come back
@@ -50,9 +51,10 @@ class Slots:
         world: where.
         max_steps: actions until truncation, >= 1; each task's own limit where None.
         malformed_penalty: subtracted from the reward of a step whose text is not an action, >= 0.
+        speech: the dialect in which text is read.
     """
 
-    def __init__(self, world: World, *, max_steps: int | None, malformed_penalty: float) -> None:
+    def __init__(self, world: World, *, max_steps: int | None, malformed_penalty: float, speech: Speech) -> None:
         self.world = world
         self.episodes: dict[int, RunningEpisode] = {}
         """The newest episode of each slot that has had one."""
@@ -60,6 +62,7 @@ class Slots:
         """How many episodes each slot has begun since it was seeded."""
         self._max_steps = max_steps
         self._malformed_penalty = malformed_penalty
+        self._speech = speech
         self._starts: dict[int, _Start] = {}
         self._answers: dict[int, Answer] = {}  # that nobody has waited for yet
 
@@ -88,7 +91,7 @@ class Slots:
         valid: dict[int, Instance | Action] = {}
         for slot, each in work.items():
             try:
-                valid[slot] = each if isinstance(each, Instance) else read_action(each)
+                valid[slot] = each if isinstance(each, Instance) else self.episodes[slot].read(each)
             except ActionError as error:
                 refused[slot] = error
         if valid:
@@ -140,7 +143,7 @@ class Slots:
         elif not isinstance(result, InfrastructureError):
             assert not isinstance(result, Step)
             limit = self._max_steps or start.instance.task.max_steps
-            self.episodes[slot] = RunningEpisode(start.instance, result, limit, self._malformed_penalty)
+            self.episodes[slot] = RunningEpisode(start.instance, result, limit, self._malformed_penalty, self._speech)
             self.begun[slot] += 1
             self._answers[slot] = Answer(BEGUN)
         elif start.attempts < RESET_ATTEMPTS:

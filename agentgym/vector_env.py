@@ -25,6 +25,7 @@ from agentgym.action import Action
 from agentgym.env import check_options
 from agentgym.errors import ConfigError, SessionStateError
 from agentgym.look import PICTURES, all_parts
+from agentgym.policy.speech import DEFAULT, Speech
 from agentgym.slots import BEGUN, Slots
 from agentgym.spaces import ActionSpace, observation_space
 from agentgym.task import TEST_SEEDS, Instance, Task
@@ -54,9 +55,13 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
         parts: what observations hold; the world must show them.
         screenshot: the same as one more part.
         render_mode: ``rgb_array`` makes `render` return the screenshots; the world must take them.
+        dialect: as in `AgentEnv`.
 
     Raises:
-        ConfigError: there are pictures, and the tasks' screens differ in size.
+        ConfigError: there are no tasks; or there are pictures, and the tasks' screens differ in size; or as in
+            `AgentEnv`.
+        UnknownNameError: there is no such dialect.
+        ValueError: a number or the render mode is out of range.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium's own type)
@@ -74,9 +79,12 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
         parts: Sequence[Part] = ("elements",),
         screenshot: bool = False,
         render_mode: Literal["rgb_array"] | None = None,
+        dialect: str = DEFAULT,
     ) -> None:
         check_options(max_steps=max_steps, malformed_penalty=malformed_penalty, render_mode=render_mode)
         self._parts = all_parts(parts, screenshot=screenshot)
+        if not tasks:
+            raise ConfigError("A vector environment needs at least one task.")
         sizes = {task.viewport for task in tasks}
         if PICTURES & self._parts and len(sizes) > 1:
             raise ConfigError(
@@ -90,7 +98,7 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
         self.single_action_space = ActionSpace(width, height)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._slots = Slots(world, max_steps=max_steps, malformed_penalty=malformed_penalty)
+        self._slots = Slots(world, max_steps=max_steps, malformed_penalty=malformed_penalty, speech=Speech(dialect))
         self._generators: list[np.random.Generator] = [np_random()[0] for _ in range(self.num_envs)]
 
     def __repr__(self) -> str:

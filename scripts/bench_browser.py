@@ -5,9 +5,9 @@
 
 Every contestant plays the same three MiniWoB++ tasks on the same browser binary with trusted clicks on random controls,
 an observation a step, and a new episode where one has ended, with all cores to itself. A step is an action: what a new
-episode takes counts as time, not as a step. Rounds take turns, so that a
-slow moment of the machine hits all. Rates are medians of the rounds; CPU and memory are those of whole process trees.
-BrowserGym and MiniWoB++ go into an environment of their own, made on the first run.
+episode takes counts as time, not as a step. Rounds take turns, so that a slow moment of the machine hits all. Rates are
+medians of the rounds; CPU and memory are those of whole process trees. BrowserGym and MiniWoB++ go into an environment
+of their own, made on the first run.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from agentgym.registry import get_task, make_world, select_tasks
 from agentgym.task import Instance
 
 if TYPE_CHECKING:
-    from agentgym.observation import Element, Observation
+    from agentgym.observation import Observation
 
 Result = TypeVar("Result")
 
@@ -62,12 +62,8 @@ def digest(observation: Observation) -> bytes:
     """Return what an observation is, in a few bytes."""
     assert observation.screenshot is not None
     lines = [observation.instruction, observation.url, observation.title, observation.error]
-    lines += [f"{element.line} {_place(element)}" for element in observation.elements]
+    lines += [f"{element.line} {tuple(element.box)}" for element in observation.elements]
     return hashlib.sha256("\n".join(lines).encode() + observation.screenshot.tobytes()).digest()
-
-
-def _place(element: Element) -> tuple[int, ...]:
-    return tuple(element.box)
 
 
 def play(episodes: list[tuple[str, int]], slots: int, steps: int) -> dict[str, list[str]]:

@@ -5,7 +5,8 @@
 Real MiniWoB++ tasks, a trusted click on a random element a step. Memory is that of this process and all that descend
 from it, sampled as the episodes go: what is theirs alone (USS) and with their share of what several have (PSS, which
 falls where others run the same browser). Growth is that of the USS of the last tenth of the samples over those of the
-thousand episodes after the first thousand, medians of both. Ends with 1 where memory grew by more than is allowed, or
+thousand episodes after the first thousand, medians of both (of runs too short for that, over the first sample). Ends
+with 1 where memory grew by more than is allowed, or
 where a process or a folder is left.
 """
 
@@ -140,6 +141,7 @@ def growth(samples: list[dict[str, Any]], episodes: int) -> tuple[float, float]:
     """Return the memory in MB after the first episodes and at the end."""
     warm = min(WARM_UP, episodes // 5)
     early = [each["uss_mb"] for each in samples if warm <= each["episodes"] <= 2 * warm]
+    early = early or [samples[0]["uss_mb"]]
     late = [each["uss_mb"] for each in samples[-max(1, len(samples) // 10) :]]
     return statistics.median(early), statistics.median(late)
 

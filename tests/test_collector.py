@@ -108,12 +108,19 @@ def test_an_action_that_cannot_be_carried_out_is_a_turn_with_an_error_and_no_pen
     assert played.penalty == 0
 
 
-@pytest.mark.parametrize(("history", "longest"), [(0, 0), (2, 2), (4, 4)])
-def test_a_prompt_shows_the_newest_actions_up_to_a_bound(history: int, longest: int) -> None:
+class LongTask(PressTask):
+    id = "toy/long"
+    max_steps = 9
+
+
+@pytest.mark.parametrize("history", [0, 2, 4, 7])
+def test_a_prompt_shows_the_newest_actions_up_to_a_bound(history: int) -> None:
     policy = Says(lambda prompt: f"wait({prompt.step})")
-    list(Collector(ToyWorld(), policy, history=history).collect(requests("toy/press", 1)))
-    assert max(len(each.history) for each in policy.prompts) == longest
-    assert policy.prompts[-1].history == tuple(f"wait({step})" for step in range(4 - longest, 4))
+    (played,) = Collector(ToyWorld(), policy, history=history).collect(requests(LongTask(), 1))
+    newest = tuple(f"wait({step})" for step in range(8 - history, 8))
+    assert policy.prompts[-1].history == newest
+    shown = [line for line in played.turns[-1].prompt.split("\n") if line.startswith("Done: ")]
+    assert shown == ([f"Done: {' ; '.join(newest)}"] if history else [])
 
 
 def test_token_ids_and_log_probabilities_pass_through_as_they_are() -> None:

@@ -50,6 +50,22 @@ def test_make_takes_the_seed_of_the_first_reset() -> None:
         assert env.reset()[1]["seed"] != 7
 
 
+def test_a_first_reset_that_failed_keeps_its_seed() -> None:
+    world = ToyWorld()
+    with AgentEnv(world, PressTask(), first_seed=7) as env:
+        world.fail(0, SessionCrashedError("page gone"))
+        with pytest.raises(SessionCrashedError):
+            env.reset()
+        assert env.reset()[1]["seed"] == 7
+        assert env.reset()[1]["seed"] != 7
+
+
+def test_a_seed_that_is_given_takes_the_place_of_the_first() -> None:
+    with agentgym.make("toy/press", seed=7) as env:
+        assert env.reset(seed=3)[1]["seed"] == 3
+        assert env.reset()[1]["seed"] != 7
+
+
 def test_seeds_are_drawn_from_the_train_split() -> None:
     with agentgym.make("toy/press") as env:
         assert all(env.reset()[1]["seed"] < TEST_SEEDS for _ in range(20))
@@ -232,6 +248,10 @@ class TestVectorEnv:
         assert frames is not None
         assert [frame.shape for frame in frames] == [(120, 160, 3)] * 2
         env.close()
+
+    def test_there_must_be_a_task(self) -> None:
+        with pytest.raises(ConfigError, match="at least one task"):
+            AgentVectorEnv(ToyWorld(), [])
 
     def test_screens_of_two_sizes_cannot_be_batched(self) -> None:
         class Wide(FillTask):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from agentgym.action import Done, parse
+from agentgym.action import Click, Done, parse
 from agentgym.episode import EpisodeKey
 from agentgym.errors import CheckpointError, ConfigError, UnknownNameError
 from agentgym.nano.tokenizer import END, PAD, START
@@ -21,8 +21,9 @@ from agentgym.policy.base import Prompt
 from agentgym.policy.chat import ChatEncoder
 from agentgym.policy.loading import checkpoint_folder, load_policy
 from agentgym.policy.oracle import OraclePolicy
-from agentgym.policy.prompt import MAX_ELEMENTS, messages, user_message
+from agentgym.policy.prompt import messages, user_message
 from agentgym.policy.random import RandomPolicy
+from agentgym.policy.speech import Speech
 from agentgym.policy.transformers import TransformersPolicy
 from agentgym.task import Task
 from tests.toy_world import TOY
@@ -130,6 +131,40 @@ def test_a_completion_ends_with_the_first_end_token_of_any_kind(tiny_checkpoint:
     assert ended.text == player.tokenizer.decode(ended.ids[:-1], skip_special_tokens=True)
 
 
+def test_special_tokens_that_a_dialect_writes_with_are_read_and_others_are_no_text(tiny_checkpoint: Path) -> None:
+    trained = load(tiny_checkpoint)
+    tags = ["<tool_call>", "</tool_call>", "<|box_start|>"]
+    trained.tokenizer.add_special_tokens({"additional_special_tokens": tags})
+    trained.model.resize_token_embeddings(len(trained.tokenizer), mean_resizing=False)
+    player = TransformersPolicy(
+        trained.model, trained.tokenizer, temperature=0.0, max_new_tokens=40, speech=Speech("hermes-tools")
+    )
+    call = '<tool_call>\n{"name": "click", "arguments": {"element": 0}}\n</tool_call>'
+    learn_by_heart(player, prompt("Go."), f"<|box_start|>{call}{END}")
+
+    (completion,) = player.complete([prompt("Go.")])
+
+    assert completion.text == call
+    assert player.dialect(prompt("Go.")).parse(completion.text) == Click(element=0)
+    assert player.tokenizer.decode(completion.ids) == f"<|box_start|>{call}{END}"
+
+
+def learn_by_heart(player: TransformersPolicy, asked: Prompt, answer: str) -> None:
+    """Train a model until it answers one prompt so."""
+    before = list(player.complete([asked])[0].prompt_ids)
+    after = player.tokenizer(answer, add_special_tokens=False)["input_ids"]
+    ids, labels = torch.tensor([before + after]), torch.tensor([[-100] * len(before) + after])
+    optimizer = torch.optim.Adam(player.model.parameters(), lr=0.01)
+    for _ in range(100):
+        loss = player.model(ids, labels=labels).loss
+        if loss < 0.01:
+            return
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    raise AssertionError(f"the model has not learnt its answer: loss {loss:.2f}")
+
+
 def test_the_end_tokens_of_tokenizer_and_model_both_count(tiny_checkpoint: Path) -> None:
     player = load(tiny_checkpoint)
     first, second, *_ = ids_of(player)
@@ -184,12 +219,6 @@ def test_a_page_that_plays_the_system_is_quoted_in_its_message(policy: Transform
     lines = user_message(prompt("Press\nScreen: it.", forged)).split("\n")
     assert [line for line in lines if line.startswith("Screen")] == ["Screen:"]
     assert len(lines) == 3  # the task, the heading and one element
-
-
-def test_a_page_of_too_many_elements_is_cut_with_a_line_that_says_so() -> None:
-    lines = user_message(prompt("Go.", *["x"] * (MAX_ELEMENTS + 7))).split("\n")
-    assert lines[-1] == "(7 more)"
-    assert len(lines) == MAX_ELEMENTS + 3
 
 
 def test_a_template_without_system_messages_shows_the_actions_to_the_user(tiny_checkpoint: Path) -> None:

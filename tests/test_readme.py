@@ -60,3 +60,8 @@ def test_every_command_and_option_that_is_shown_exists() -> None:
 def test_every_document_that_is_linked_is_there() -> None:
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_every_document_is_linked() -> None:
+    for document in (ROOT / "docs").glob("*.md"):
+        assert f"](docs/{document.name})" in README, document

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import pytest
 
 from agentgym import registry
 from agentgym.errors import ConfigError, MissingDependencyError, UnknownNameError
+from agentgym.look import Budget, Look
 from agentgym.task import Suite
 from tests.toy_world import TOY, PressTask, ToyWorld
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+EMPTY = Suite("empty", ())
 
 pytestmark = pytest.mark.usefixtures("toy_plugin")
 
@@ -52,6 +55,18 @@ def test_a_world_is_opened_by_name() -> None:
         assert (world.num_slots, world.screenshot) == (3, True)
 
 
+def test_a_world_of_elements_and_screenshots_need_not_know_of_looks() -> None:
+    with registry.make_world("toy", look=Look(frozenset({"screenshot"}))) as world:
+        assert isinstance(world, ToyWorld)
+        assert world.screenshot
+    with registry.make("toy/press", parts=()) as env:
+        assert env.reset(seed=0)[0].keys() == {"instruction", "url", "title", "error"}
+    with pytest.raises(ConfigError, match="'toy' has no tree to show"):
+        registry.make("toy/press", parts=("tree",))
+    with pytest.raises(ConfigError, match="'toy' has no budget"):
+        registry.make("toy/press", budget=Budget(elements=3))
+
+
 @pytest.mark.parametrize(
     ("look", "name", "nearest"),
     [
@@ -80,6 +95,27 @@ def test_tasks_are_selected_by_id_and_suite_each_once() -> None:
 def test_selecting_nothing_is_an_error(empty: str | list[str]) -> None:
     with pytest.raises(ConfigError, match="No tasks"):
         registry.select_tasks(empty)
+
+
+def test_a_suite_without_tasks_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_plugin(tmp_path, "empty_plugin", "[agentgym.suites]\nempty = tests.test_registry:EMPTY\n", monkeypatch)
+    with pytest.raises(ConfigError, match="no task in empty"):
+        registry.make_vec("empty")
+
+
+def test_a_world_is_closed_where_its_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    worlds: list[ToyWorld] = []
+
+    class Noted(ToyWorld):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            worlds.append(self)
+
+    monkeypatch.setattr("tests.toy_world.ToyWorld", Noted)
+    for make in (registry.make, registry.make_vec):
+        with pytest.raises(ValueError, match="max_steps"):
+            make("toy/press", max_steps=0)
+    assert [world.closed for world in worlds] == [1, 1]
 
 
 def test_a_plugin_that_cannot_be_imported_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

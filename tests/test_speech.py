@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from random import Random
 from typing import TYPE_CHECKING, ClassVar
@@ -25,6 +26,7 @@ from agentgym.policy.speech import Speech
 from agentgym.policy.transformers import TransformersPolicy
 from agentgym.rollout.collector import Collector, EpisodeRequest
 from agentgym.rollout.worker import RolloutWorker, WorkerSpec
+from agentgym.vector_env import AgentVectorEnv
 from tests.test_registry import add_plugin
 from tests.toy_world import TOY, PressTask, ToyWorld
 
@@ -144,6 +146,41 @@ def test_text_that_is_no_action_of_the_dialect_is_an_error_observation(name: str
     assert f"Error: {played.turns[0].error}" in policy.asked[1].split("\n")
     assert "Done: ?" in policy.asked[1].split("\n")
     assert played.penalty == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_environments_read_text_in_the_dialect_that_they_are_told(name: str) -> None:
+    with registry.make("toy/press", dialect=name, malformed_penalty=0.5) as env:
+        env.reset(seed=3)
+        foreign = "click(0)" if name != "call-text" else '{"name": "click", "arguments": {"element": 0}}'
+        observation, reward, terminated, *_ = env.step(foreign)
+        assert (reward, terminated) == (-0.5, False)
+        assert observation["error"]
+        goal = next(each for each in env.observation.elements if f'"{each.name}"' in env.observation.instruction)
+        click = Click(element=goal.id) if name not in POINTED else Click(x=20, y=goal.box.y + 9)
+        text = Speech(name).on(SCREEN).format(click)
+        assert env.step(text)[1:3] == (1, True)
+    with contextlib.closing(registry.make_vec("toy/press", num_envs=2, dialect=name)) as many:
+        many.reset(seed=[3, 3])
+        assert many.step([text, foreign])[2].tolist() == [True, False]
+
+
+def test_each_slot_reads_coordinates_on_the_screen_of_its_own_task() -> None:
+    with contextlib.closing(
+        AgentVectorEnv(ToyWorld(num_slots=2), [PressTask(), WidePress()], dialect="ui-tars")
+    ) as env:
+        env.reset(seed=[3, 3])
+        places = [Speech("ui-tars").on(task.viewport).format(Click(x=20, y=15)) for task in env.tasks]
+        assert places[0] != places[1]
+        assert env.step(places)[2].tolist() == [True, True]
+        env.step(places)
+        assert env.step(places[::-1])[2].tolist() == [False, False]
+
+
+def test_an_environment_in_a_dialect_that_there_is_not_is_refused() -> None:
+    for make in (registry.make, registry.make_vec):
+        with pytest.raises(UnknownNameError, match="Did you mean 'json-tools'"):
+            make("toy/press", dialect="json-tool")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -76,6 +76,13 @@ class TestOneEnvironment:
         with pytest.raises(ValueError, match="screenshot=True"):
             PixelGrid(agentgym.make("toy/press"))
 
+    def test_elements_must_be_there(self) -> None:
+        options = {"parts": (), "screenshot": True}
+        with pytest.raises(ValueError, match=r"FlatVector needs elements.*`parts`"):
+            FlatVector(agentgym.make("toy/press", **options))  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=r"FlatVector needs elements.*`parts`"):
+            vector.FlatVector(agentgym.make_vec("toy/press", **options))  # type: ignore[arg-type]
+
     def test_a_grid_and_a_vector_have_something_in_them(self) -> None:
         with pytest.raises(ValueError, match="0 columns"):
             PixelGrid(agentgym.make("toy/press", screenshot=True), columns=0)
@@ -157,7 +164,7 @@ class TestMask:
         world = ToyWorld()
         with AgentEnv(world, HalfDisabledTask()) as env:
             env.reset(seed=1)
-            view = ElementView(160, 120, max_elements=6)
+            view = ElementView(env.observation_space, 160, 120, max_elements=6)
             for index, allowed in enumerate(view.mask(env.observation)):
                 assert isinstance(view.act(env.observation, index), Click if allowed else Wait)
 
@@ -211,8 +218,10 @@ class TestManyEnvironments:
         env = vector.FlatVector(AgentVectorEnv(DyingWorld(num_slots=2, resets=2), [PressTask()]))
         env.reset(seed=0)
         env.step(np.array([0, 7]))
-        with pytest.raises(InfrastructureError, match=r"Slot 0 did not come back.*no browser"):
-            env.step(np.array([0, 7]))
+        with pytest.raises(InfrastructureError, match=r"Slots \[0\] did not come back.*no browser"):
+            env.step(np.array([0, 0]))
+        with pytest.raises(InfrastructureError, match=r"Slots \[0, 1\] did not come back"):  # the other ended just now
+            env.step(np.array([0, 0]))
 
     def test_slots_can_be_reset_before_the_next_step(self) -> None:
         env = vector.FlatVector(agentgym.make_vec("toy/press", num_envs=2))

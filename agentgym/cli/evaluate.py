@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,6 @@ import typer
 from rich.console import Console
 
 from agentgym.cli.tables import new_table, print_table
-from agentgym.errors import ConfigError, StoreError
 from agentgym.policy.base import MAX_NEW_TOKENS
 from agentgym.policy.speech import DEFAULT, Speech
 from agentgym.registry import select_tasks
@@ -19,12 +17,7 @@ from agentgym.task import Split
 from agentgym.versions import versions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from agentgym.evaluate.evaluation import Evaluation
-
-PLAYER = "player.json"  # says whose episodes a folder keeps
-UNSAID = {"dialect": DEFAULT, "max_new_tokens": MAX_NEW_TOKENS}  # of a folder whose note does not say it
 
 
 def evaluate(
@@ -50,34 +43,31 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
 ) -> None:
     """Score a policy on tasks."""
-    from agentgym.policy.loading import checkpoint_folder, load_policy
+    from agentgym.evaluate.player import check_player, named_player, note_player
+    from agentgym.policy.loading import load_policy
 
     chosen = select_tasks(tasks)
-    speech = Speech(dialect)
-    checkpoint = (
-        None if policy in {"oracle", "random"} else checkpoint_folder(policy)
-    )  # a wrong name is told before torch is loaded
+    Speech(dialect)  # a wrong one is told before torch is loaded, and so is a wrong policy
+    player = named_player(policy, dialect=dialect, temperature=temperature, max_new_tokens=max_new_tokens)
     for folder in (out, None if json_file is None else json_file.parent):
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)  # a wrong place is told before anything is played
-    weights = {} if checkpoint is None else _weights(checkpoint, temperature, max_new_tokens)
-    identity = {"policy": policy, **weights, "dialect": speech.name}
     if out is not None:
-        _check_player(out, identity)
-    player = load_policy(
+        check_player(out, player)
+    loaded = load_policy(
         policy, dialect=dialect, threads=threads, temperature=temperature, max_new_tokens=max_new_tokens
     )
     if out is not None:
-        (out / PLAYER).write_text(json.dumps(identity, indent=2) + "\n")
+        note_player(out, player)
     from agentgym.evaluate.evaluation import evaluate as play
     from agentgym.evaluate.evaluation import playable
     from agentgym.evaluate.progress import show_progress
 
-    total = episodes * len(playable(chosen, player))
+    total = episodes * len(playable(chosen, loaded))
     with show_progress(Console(stderr=True), policy, total=total, unit="episodes") as progress:
         result = play(
             chosen,
-            player,
+            loaded,
             episodes=episodes,
             first_seed=seeds,
             split=split,
@@ -88,52 +78,6 @@ def evaluate(
     _show(result, dialect)
     if json_file is not None:
         json_file.write_text(json.dumps({**_document(result), "dialect": dialect}, indent=2) + "\n")
-
-
-def _weights(checkpoint: Path, temperature: float, max_new_tokens: int) -> dict[str, Any]:
-    """Return what tells a checkpoint from others, also from those that lay in the same folder before."""
-    digest = hashlib.sha256()
-    for path in sorted(checkpoint.glob("*.safetensors")):
-        with path.open("rb") as weights:
-            digest.update(hashlib.file_digest(weights, "sha256").digest())
-    return {
-        "policy": str(checkpoint.resolve()),
-        "weights": digest.hexdigest(),
-        "temperature": temperature,
-        "max_new_tokens": max_new_tokens,
-    }
-
-
-def _check_player(out: Path, player: dict[str, Any]) -> None:
-    """Refuse to go on with the episodes of another policy.
-
-    Raises:
-        ConfigError: the folder's are another policy's, or were sampled otherwise or written in another dialect.
-        StoreError: the note that says whose they are cannot be read.
-    """
-    note = out / PLAYER
-    if not note.exists():
-        return
-    try:
-        before = json.loads(note.read_text())
-    except ValueError as error:
-        raise StoreError(f"{note} is not readable JSON: {error}. Give --out another folder.") from error
-    if not isinstance(before, dict):
-        raise StoreError(f"{note} does not say whose episodes these are. Give --out another folder.")
-    before, player = UNSAID | before, UNSAID | player
-    if before != player:
-        differing = [key for key in UNSAID if before[key] != player[key]]
-        raise ConfigError(
-            f"{out} keeps episodes of {_named(before, differing)}, not of {_named(player, differing)}. "
-            "Give --out another folder."
-        )
-
-
-def _named(player: dict[str, Any], details: Sequence[str]) -> str:
-    weights = f" (weights {str(player['weights'])[:8]})" if "weights" in player else ""
-    temperature = f" at temperature {player['temperature']}" if "temperature" in player else ""
-    more = "".join(f" with {key} {player[key]}" for key in details)
-    return f"{player.get('policy')}{weights}{temperature}{more}"
 
 
 def _document(result: Evaluation) -> dict[str, Any]:

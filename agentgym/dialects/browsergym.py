@@ -53,9 +53,13 @@ _ABSENT = {
     "uncheck": "click the element if it is checked",
     **dict.fromkeys(("mouse_down", "mouse_up"), "use mouse_click or mouse_drag_and_drop"),
     **dict.fromkeys(("keyboard_down", "keyboard_up"), "use keyboard_press with a chord such as 'Control+a'"),
-    **dict.fromkeys(("goto", "go_back", "go_forward"), "use the page's own links"),
-    **dict.fromkeys(("new_tab", "tab_close", "tab_focus"), "there is one tab"),
-    **dict.fromkeys(("upload_file", "mouse_upload_file"), "there are no files"),
+    "goto": "fill the window's address field where it has one, and press Enter",
+    "go_back": "keyboard_press('Alt+ArrowLeft')",
+    "go_forward": "keyboard_press('Alt+ArrowRight')",
+    "new_tab": "click a link that opens one",
+    "tab_close": "keyboard_press('Control+w')",
+    "tab_focus": "click the tab",
+    **dict.fromkeys(("upload_file", "mouse_upload_file"), "click the file input, then the file"),
 }
 
 

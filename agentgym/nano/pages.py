@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from agentgym.action import Action, Click, Done, Fill, Press, Select, format_action
 from agentgym.observation import Element, Observation
-from agentgym.policy.prompt import demonstration, page_message
+from agentgym.policy.prompt import HISTORY, demonstration, page_message
 
 if TYPE_CHECKING:
     import random
@@ -69,7 +69,7 @@ class Example:
     @property
     def message(self) -> str:
         """The user message of the turn."""
-        return page_message(self.observation, self.history)
+        return page_message(self.observation, self.history[-HISTORY:])
 
 
 def example(family: str, chore: Chore, *, moment: int, rng: random.Random) -> Example:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from agentgym.policy.base import Policy
 
 HINT = "Give a folder that `save_pretrained` wrote, with model and tokenizer."
-NAMES = ("random", "oracle", "nano")
+SCRIPTED = ("random", "oracle")  # policies without weights
+NAMES = (*SCRIPTED, "nano")
 
 
 def load_policy(name: str, *, dialect: str = DEFAULT, threads: int | None = None, **options: Any) -> Policy:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from agentgym.observation import Element, Observation
     from agentgym.policy.base import Prompt
 
-HISTORY = 4  # actions that a prompt shows
+HISTORY = 4  # actions that a prompt shows, unless its collector is told another number
 MAX_ELEMENTS = 150  # elements that a prompt shows; a page beyond that is cut with a line that says so
 CALL_TEXT = CallText()
 
@@ -57,17 +57,23 @@ def user_message(prompt: Prompt, dialect: Dialect = CALL_TEXT) -> str:
 
 
 def page_message(observation: Observation, history: tuple[str, ...] = (), dialect: Dialect = CALL_TEXT) -> str:
-    """Write a task, the newest actions and an observation as the text of one turn."""
+    """Write a task, the newest actions and an observation as the text of one turn.
+
+    Elements that are not told are counted: first those beyond `MAX_ELEMENTS`, then those that the world's own budget
+    left out.
+    """
     lines = [f"Task: {' '.join(observation.instruction.split())}"]
     if history:
-        lines.append(f"Done: {' ; '.join(history[-HISTORY:])}")
+        lines.append(f"Done: {' ; '.join(history)}")
     if observation.error:
-        lines.append(f"Error: {observation.error}")
+        lines.append(f"Error: {' '.join(observation.error.split())}")  # one line: it may quote the page
     lines.append("Screen:")
     lines += [_line(element, dialect) for element in observation.elements[:MAX_ELEMENTS]]
     hidden = len(observation.elements) - MAX_ELEMENTS
     if hidden > 0:
         lines.append(f"({hidden} more)")
+    if observation.omitted.line:
+        lines.append(observation.omitted.line)
     return "\n".join(lines)
 
 

@@ -64,6 +64,7 @@ class TransformersPolicy(Policy):
         self._ends = _end_tokens(model, tokenizer)
         if not self._ends:
             raise CheckpointError("Neither tokenizer nor generation_config.json names an eos token, so nothing ends.")
+        self._silent = _silent_tokens(tokenizer, speech)
         self._pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self._ends[0]
         self._generation = GenerationConfig(
             max_new_tokens=max_new_tokens,
@@ -155,7 +156,7 @@ class TransformersPolicy(Policy):
         end = next((index for index, token in enumerate(tokens) if token in self._ends), len(tokens))
         ids = tokens[: end + 1]
         return Completion(
-            text=self.tokenizer.decode(tokens[:end], skip_special_tokens=True),
+            text=self.tokenizer.decode([token for token in tokens[:end] if token not in self._silent]),
             prompt_text=text,
             prompt_ids=tuple(prompt_ids),
             ids=tuple(ids),
@@ -168,6 +169,17 @@ def _end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
     config = model.generation_config.eos_token_id
     several = [] if config is None else [config] if isinstance(config, int) else config
     return tuple(dict.fromkeys(each for each in (tokenizer.eos_token_id, *several) if each is not None))
+
+
+def _silent_tokens(tokenizer: Any, speech: Speech) -> frozenset[int]:
+    """Return the ids of special tokens that are no text: all but those that the dialect writes with.
+
+    Some tokenizers hold ``<tool_call>`` among theirs; without its tags a call could not be read.
+    """
+    words = speech.on(SCREEN).describe()
+    special = {id_: token.content for id_, token in tokenizer.added_tokens_decoder.items() if token.special}
+    special |= dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
+    return frozenset(id_ for id_, text in special.items() if text not in words)
 
 
 def _best_device() -> torch.device:

@@ -17,7 +17,7 @@ from agentgym.action import Action, format_action
 from agentgym.episode import EpisodeKey, Outcome, Trajectory, Turn
 from agentgym.errors import ActionError, InfrastructureError
 from agentgym.policy.base import Completion, Prompt
-from agentgym.policy.prompt import history_line, user_message
+from agentgym.policy.prompt import HISTORY, history_line, user_message
 from agentgym.task import Instance, Task
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Collector:
         policy: Policy,
         *,
         malformed_penalty: float = 0.05,
-        history: int = 4,
+        history: int = HISTORY,
         retries: int = 2,
         on_turns: Callable[[int], None] | None = None,
     ) -> None:

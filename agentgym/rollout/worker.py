@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from agentgym.errors import SessionStateError
-from agentgym.policy.loading import load_policy
+from agentgym.policy.loading import SCRIPTED, load_policy
 from agentgym.policy.speech import DEFAULT
 from agentgym.registry import make_world
 from agentgym.rollout.collector import Collector
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from agentgym.episode import EpisodeKey, Trajectory
     from agentgym.rollout.collector import EpisodeRequest
 
-SCRIPTED = ("random", "oracle")  # policies without weights
+CLOSED = "The rollout worker is closed; open another collector."
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class RolloutWorker:
         """Play an episode; a failed machine is a trajectory, and is not tried again here."""
         self._opened.result()
         if self._closing:
-            raise SessionStateError("The rollout worker is closed; open another collector.")
+            raise SessionStateError(CLOSED)
         episode: Future[PlayedEpisode] = Future()
         self._waiting.append((request, episode))
         self._thread.submit(self._play)
@@ -151,6 +151,10 @@ class RolloutWorker:
 
     def _play(self) -> None:
         """Play what waits; whatever ends the playing raises where its episodes were handed in."""
+        if self._closing:  # playing would open the world again
+            while self._waiting:
+                self._waiting.popleft()[1].set_exception(SessionStateError(CLOSED))
+            return
         try:
             for trajectory in self._collector.collect(Waiting(self._next)):
                 self._playing[trajectory.key].popleft().set_result(self._played(trajectory))

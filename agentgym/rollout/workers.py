@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from agentgym.episode import Trajectory
 from agentgym.errors import AgentGymError, ConfigError, WorkerLostError
-from agentgym.policy.loading import checkpoint_folder
+from agentgym.policy.base import MAX_NEW_TOKENS
+from agentgym.policy.loading import SCRIPTED, checkpoint_folder
 from agentgym.policy.speech import DEFAULT, Speech
 from agentgym.rollout.cluster import connect
 from agentgym.rollout.collector import CollectorStats
-from agentgym.rollout.worker import SCRIPTED, RolloutWorker, WorkerSpec
+from agentgym.rollout.worker import RolloutWorker, WorkerSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -105,7 +106,7 @@ class RayCollector:
         address: str | None = None,
         malformed_penalty: float = 0.05,
         temperature: float = 1.0,
-        max_new_tokens: int = 48,
+        max_new_tokens: int = MAX_NEW_TOKENS,
         screenshots: bool = False,
         threads: int = 1,
         retries: int = 2,
@@ -201,6 +202,7 @@ class RayCollector:
         import ray
 
         workers, self._workers = self._workers, []
+        connected, self._connected = self._connected, False  # Ray may be another's by the second call
         if not ray.is_initialized():
             return
         try:
@@ -212,7 +214,7 @@ class RayCollector:
         finally:
             for worker in workers:
                 ray.kill(worker.actor)
-            if self._connected:
+            if connected:
                 ray.shutdown()
 
     def _launch(self, number: int, sessions: int, *, life: int = 0) -> _Worker:

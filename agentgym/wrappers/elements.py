@@ -27,14 +27,20 @@ class ElementView(View):
     it has a value, and the share of its name's words that the instruction holds. Where it is not there, all are 0.
 
     Args:
+        space: the observation space of the environment; it must have elements.
         width: of the screen in pixels.
         height: of the screen in pixels.
         max_elements: how many elements are seen, >= 1; further ones are not.
+
+    Raises:
+        ValueError: there are no elements in the space, or a number is out of range.
     """
 
-    def __init__(self, width: int, height: int, *, max_elements: int) -> None:
+    def __init__(self, space: spaces.Space[object], width: int, height: int, *, max_elements: int) -> None:
         if max_elements < 1:
             raise ValueError(f"max_elements must be at least 1, got {max_elements}")
+        if not isinstance(space, spaces.Dict) or "elements" not in space.spaces:
+            raise ValueError("FlatVector needs elements; leave 'elements' among the `parts` of the environment.")
         self.observation_space = spaces.Box(0.0, 1.0, shape=(max_elements * FEATURES,), dtype=np.float32)
         self.num_actions = max_elements
         self._scale = np.array([width, height, width, height])

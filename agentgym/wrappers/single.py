@@ -109,13 +109,14 @@ class FlatVector(ClassicEnv, RecordConstructorArgs):
     can be clicked; ``env.action_space.sample(info["action_mask"])`` draws among them. Another action does nothing.
 
     Args:
-        env: an environment.
+        env: an environment whose observations hold elements, as they do unless `parts` leaves them out.
         max_elements: how many elements are seen, >= 1; further ones are not.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any], *, max_elements: int = 16) -> None:
         RecordConstructorArgs.__init__(self, max_elements=max_elements)
-        self._elements = ElementView(*_agent_env(env).task.viewport, max_elements=max_elements)
+        inner = _agent_env(env)
+        self._elements = ElementView(inner.observation_space, *inner.task.viewport, max_elements=max_elements)
         ClassicEnv.__init__(self, env, self._elements)
 
     def action_masks(self) -> NDArray[np.bool_]:

@@ -61,9 +61,7 @@ class StableBaselinesVecEnv(VecEnv):
 
     def reset(self) -> NDArray[Any]:
         """Start an episode in every slot, with the seeds that `seed` set."""
-        seeds: Any = (
-            None if None in self._seeds else self._seeds
-        )  # Gymnasium's wrappers declare one seed, and pass lists
+        seeds: Any = None if None in self._seeds else self._seeds  # a list, which Gymnasium's wrappers pass on untyped
         observations, self.reset_infos = self._env.reset(seed=seeds)
         self._reset_seeds()
         self._reset_options()

@@ -72,12 +72,13 @@ class ClassicVectorEnv(VectorWrapper[NDArray[Any], NDArray[Any], Any, Any, NDArr
         acts = [self._view.act(screen, int(action)) for screen, action in zip(screens, actions, strict=True)]
         _, rewards, terminated, truncated, infos = self.env.step(acts)
         failed = infos["infrastructure"]
-        for slot in np.flatnonzero(failed & self._ended):
+        lost = np.flatnonzero(failed & self._ended)
+        self._ended = terminated | truncated
+        if lost.size:
             raise InfrastructureError(
-                f"Slot {slot} did not come back after several resets ({infos['reason'][slot]}). "
+                f"Slots {lost.tolist()} did not come back after several resets ({infos['reason'][lost[0]]}). "
                 "Look at the machine (`agentgym doctor`), then make the environment anew."
             )
-        self._ended = terminated | truncated
         return self._observe(), np.where(failed, 0.0, rewards), terminated, truncated, self._shown(infos)
 
     def _observe(self) -> NDArray[Any]:
@@ -109,14 +110,16 @@ class FlatVector(ClassicVectorEnv):
     ``env.action_space.sample(tuple(infos["action_mask"]))`` draws among them. Another action does nothing.
 
     Args:
-        env: the environments; where their tasks differ in screen size, boxes are fractions of the largest.
+        env: the environments, whose observations hold elements, as they do unless `parts` leaves them out; where their
+            tasks differ in screen size, boxes are fractions of the largest.
         max_elements: how many elements are seen, >= 1; further ones are not.
     """
 
     def __init__(self, env: VectorEnv[Any, Any, Any], *, max_elements: int = 16) -> None:
-        sizes = [task.viewport for task in _agent_vector_env(env).tasks]
+        inner = _agent_vector_env(env)
+        sizes = [task.viewport for task in inner.tasks]
         width, height = (max(size[axis] for size in sizes) for axis in (0, 1))
-        self._elements = ElementView(width, height, max_elements=max_elements)
+        self._elements = ElementView(inner.single_observation_space, width, height, max_elements=max_elements)
         super().__init__(env, self._elements)
 
     def action_masks(self) -> NDArray[np.bool_]:

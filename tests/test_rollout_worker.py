@@ -1,0 +1,65 @@
+"""A rollout worker without Ray: what its calls say when it is closed while it plays."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agentgym.episode import EpisodeKey
+from agentgym.errors import SessionStateError
+from agentgym.rollout.collector import EpisodeRequest
+from agentgym.rollout.worker import RolloutWorker, WorkerSpec
+from tests.toy_world import TOY, ToyWorld
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agentgym.action import Action
+
+pytestmark = pytest.mark.usefixtures("toy_plugin")
+
+BOUND_S = 30.0  # far more than a toy needs
+
+
+def test_what_waits_when_a_worker_is_closed_is_refused_and_opens_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    stepping, go_on = Event(), Event()
+
+    class Slow(ToyWorld):
+        def reset(self, instances: Any) -> Any:
+            calls.append("reset")
+            return super().reset(instances)
+
+        def step(self, actions: Mapping[int, Action]) -> Any:
+            stepping.set()
+            go_on.wait(BOUND_S)
+            return super().step(actions)
+
+        def close(self) -> None:
+            calls.append("close")
+            super().close()
+
+    monkeypatch.setattr("tests.toy_world.ToyWorld", Slow)
+    worker = RolloutWorker(WorkerSpec("toy", "oracle", False, 0.05, 1.0, 8, 1), sessions=1)
+    with ThreadPoolExecutor(4) as callers:
+        played = [callers.submit(worker.play, request(0))]
+        assert stepping.wait(BOUND_S)
+        played += [callers.submit(worker.play, request(seed)) for seed in (1, 2)]
+        while len(worker._waiting) < 2:
+            assert not played[0].done()
+        closed = callers.submit(worker.close)
+        while not worker._closing:
+            assert not closed.done()
+        go_on.set()
+        closed.result(BOUND_S)
+        for each in played:
+            with pytest.raises(SessionStateError, match="closed"):
+                each.result(BOUND_S)
+    assert calls == ["reset", "close"]
+
+
+def request(seed: int) -> EpisodeRequest:
+    return EpisodeRequest(EpisodeKey("toy/press", seed), TOY["toy/press"])
