@@ -1,7 +1,7 @@
 """The clipboard of a desktop, read and written from outside.
 
-What is written is owned by our connection, and handed to the app that pastes it while somebody waits on the connection,
-as after every action (`Settling.settle`). Long texts go in pieces (INCR of the ICCCM, section 2.7.2). What is read comes
+What is written is owned by our connection, and handed to the app that pastes it while somebody waits on it, as after
+every action (`Settling.settle`). Long texts go in pieces (INCR of the ICCCM, section 2.7.2). What is read comes
 from an app: it is text of a bounded size, or none.
 """
 

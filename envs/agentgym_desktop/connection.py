@@ -160,7 +160,7 @@ class Connection:
         return self._sent
 
     def answer(self, cookie: Any) -> Any:
-        """Wait for the answer to a request; None where the server answered with an error, as for a window that is gone."""
+        """Wait for the answer to a request; None where that is an error, as for a window that is gone."""
         data = self.raw_answer(cookie)
         if data is None:
             return None

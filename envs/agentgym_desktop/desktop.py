@@ -21,7 +21,7 @@ from agentgym_desktop.inputs import Inputs, Spot
 from agentgym_desktop.rootfs import HOME
 from agentgym_desktop.sandbox import Sandbox
 from agentgym_desktop.settings import ENVIRONMENT
-from agentgym_desktop.settle import Settling
+from agentgym_desktop.settle import Patience, Settling
 from agentgym_desktop.walls import SandboxSpec
 from agentgym_desktop.windows import Window, Windows
 
@@ -253,7 +253,7 @@ class Desktop:
         """Wait until more than windows have been added to what there was; some apps tell their elements late."""
         deadline = time.monotonic() + bound_s
         while len(self._read(PLAIN).elements) <= before + 1 and time.monotonic() < deadline:
-            self._settling.settle(grace_s=0.1)
+            self._settling.settle(Patience(0.03, 0.1))
 
     def _option(self, element: int, label: str) -> Spot | None:
         """Return where an option is on the screen as it is now: one below its list rather than another."""

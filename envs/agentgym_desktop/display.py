@@ -62,6 +62,8 @@ class Display:
     """
 
     def __init__(self, connection: Connection, frame: int, size: tuple[int, int]) -> None:
+        if connection.size != size:
+            raise SessionCrashedError(f"The desktop's screen is {connection.size}, not {size}, pixels big.")
         self.connection = connection
         self.size = size
         self._frame = frame
@@ -84,8 +86,6 @@ class Display:
         connection = Connection(await_socket(sandbox, SOCKET, server, "X server"))
         frame = -1
         try:
-            if connection.size != size:
-                raise SessionCrashedError(f"The desktop's screen is {connection.size}, not {size}, pixels big.")
             frame = sandbox.open(FRAME)
             return cls(connection, frame, size)
         except BaseException:

@@ -13,21 +13,22 @@ import xcffib.xproto
 
 from agentgym.action import Action, Click, Done, Drag, Fill, Hover, Press, Scroll, Select, Type, Wait
 from agentgym.errors import ActionError
-from agentgym_desktop.settings import DOUBLE_CLICK_MS
 from agentgym_desktop.keys import Keyboard, chord_of, key_press, key_release, symbol_of
+from agentgym_desktop.settings import DOUBLE_CLICK_MS
+from agentgym_desktop.settle import Patience, Settling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from agentgym_desktop.clipboard import Clipboard
     from agentgym_desktop.display import Display
-    from agentgym_desktop.settle import Settling
     from agentgym_desktop.windows import Windows
 
 APART_S = (DOUBLE_CLICK_MS + 30) / 1000  # between clicks of two actions on one place, lest they become a double click
 SAME_PLACE = 10  # pixels; apps take clicks that are nearer to each other for one place
 DRAG_STEPS = 8  # pointer moves on the way of a drag: apps want to see it on the way
 DRAG_FIRST = 12  # pixels that the pointer moves first: a drag begins when it has left the place of the press
+STEP = Patience(0.01, 0.01)  # after one move of a drag
 STEP_BOUND_S = 0.15  # for apps to handle one move of a drag
 PIXELS_A_CLICK = 50  # what one click of the wheel scrolls, about, in the apps of a desktop
 PASTE_CHARACTERS = 400  # longer texts are filled in from the clipboard
@@ -178,7 +179,7 @@ class Inputs:
             self._connection.sync()
 
     def _step(self) -> None:
-        self._settling.settle(quiet_s=0.01, grace_s=0.01, bound_s=STEP_BOUND_S)
+        self._settling.settle(STEP, bound_s=STEP_BOUND_S)
 
     def _scroll(self, action: Scroll, spots: Mapping[int, Spot]) -> None:
         if action.element is None and action.x is None:

@@ -66,7 +66,7 @@ def symbol_of(character: str) -> int:
     if 0x20 <= code <= 0x7E or 0xA0 <= code <= 0xFF:
         return code
     if code < 0xA0:
-        raise ActionError(f"type: no key writes the control character {ascii(character)}.")
+        raise ActionError(f"type: no key writes the control character {character!a}.")
     return UNICODE_SYMBOLS + code
 
 
@@ -189,7 +189,7 @@ def _fake(connection: Connection, kind: int, keycode: int) -> None:
 
 
 def _runs(keycodes: list[int]) -> list[tuple[int, int]]:
-    """Return the first one and the number of those that follow each other: each change makes every app read its keys anew."""
+    """Return first and number of those that follow each other: each change makes every app read all keys anew."""
     runs: list[tuple[int, int]] = []
     for keycode in keycodes:
         if runs and sum(runs[-1]) == keycode:

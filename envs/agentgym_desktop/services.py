@@ -11,13 +11,9 @@ from typing import TYPE_CHECKING
 
 from agentgym.errors import MissingDependencyError, SessionTimeoutError
 from agentgym_desktop import display as screen
-from agentgym_desktop.clipboard import Clipboard
 from agentgym_desktop.connection import PROPERTY_NOTIFY
 from agentgym_desktop.display import Display, await_socket, ended
-from agentgym_desktop.inputs import Inputs
 from agentgym_desktop.settings import BUS, BUS_CONFIG, ENVIRONMENT, FILES, RESOURCES, WINDOW_MANAGER_CONFIG
-from agentgym_desktop.settle import Settling
-from agentgym_desktop.windows import Windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,15 +30,11 @@ _PACKAGES = {"Xvfb": "xvfb", "openbox": "openbox", "dbus-daemon": "dbus-daemon",
 
 
 class Services:
-    """The running services of one desktop, and what they are used by; get them from `start`. One thread at a time."""
+    """The running services of one desktop; get them from `start`."""
 
     def __init__(self, display: Display, programs: dict[str, Child]) -> None:
         self._programs = programs
         self.display = display
-        self.settling = Settling(display)
-        self.windows = Windows(display)
-        self.clipboard = Clipboard(display)
-        self.inputs = Inputs(display, self.settling, self.windows, self.clipboard)
 
     def __repr__(self) -> str:
         return f"Services({', '.join(self._programs)})"

@@ -61,7 +61,8 @@ gtk-recent-files-enabled=false
 gtk-overlay-scrolling=false
 gtk-xft-dpi=98304
 """
-_GTK2 = f"""gtk-font-name="DejaVu Sans 10"
+_GTK2 = f"""gtk-modules="gail:atk-bridge"
+gtk-font-name="DejaVu Sans 10"
 gtk-cursor-blink=0
 gtk-enable-animations=0
 gtk-double-click-time={DOUBLE_CLICK_MS}

@@ -4,26 +4,47 @@ An app that knows ``_NET_WM_PING`` is asked for an answer after the input, and h
 makes this wait longer, and an idle app does not make it wait at all. From then on damage to the screen is watched.
 An app that has not answered for `HANGS_S` is not waited for. What is waited for is bounded: the screen of an app that
 draws all the time is taken as it is.
+
+Some programs answer before they have handled what came before (LibreOffice looks ahead for input, Chromium draws in
+another process) or not at all (terminals): while such a one is in front, its screen has to be quiet for longer.
 """
 
 from __future__ import annotations
 
 import struct
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from agentgym_desktop.connection import CLIENT_MESSAGE, DESTROY_NOTIFY
 
 if TYPE_CHECKING:
     from agentgym_desktop.display import Display
 
-QUIET_S = 0.03  # nothing drawn for so long is quiet
-GRACE_S = 0.04  # what draws nothing so long after the apps have answered draws nothing at all
+
+class Patience(NamedTuple):
+    """How long a screen is watched."""
+
+    quiet_s: float
+    """Nothing drawn for so long is quiet."""
+    grace_s: float
+    """What draws nothing so long after the apps have answered draws nothing at all."""
+    again: bool = False
+    """Whether the apps must answer once more, and promptly, for one answers while it is busy."""
+
+
+PATIENCE = Patience(0.03, 0.04)
+PATIENCE_UNASKED = Patience(0.03, 0.15)  # with an app that cannot be asked
+PATIENCE_BUSY = Patience(0.06, 0.15, again=True)
+PATIENCE_WITH = {"libreoffice": PATIENCE_BUSY, "soffice": PATIENCE_BUSY, "chromium": PATIENCE_BUSY}
+"""By the beginning of the class of a window, in small letters."""
+SURE = Patience(0.3, 0.5, again=True)  # before keys change their meaning, where answers say nothing
 BOUND_S = 1.0
 HANDLED_S = 20.0  # for apps to handle a long text
 HANGS_S = 5.0  # an app that has not answered for so long is not waited for
+PROMPT_S = 0.01  # an app that has nothing to do answers so soon
 GATHER_S = 0.004  # drawing in so short a time is taken as one
 MAX_ASKED = 16  # windows
+ABOUT = ("WM_PROTOCOLS", "WM_CLASS")
 NON_EMPTY = 3  # XDamage: one event, until it is taken note of
 SUBSTRUCTURE_NOTIFY, SUBSTRUCTURE_REDIRECT, PROPERTY_CHANGE = 0x80000, 0x100000, 0x400000
 EVENT_MASK = 0x800  # of the window attributes
@@ -43,7 +64,10 @@ class Settling:
         self._serial = 0  # of the newest question
         self._unanswered: dict[int, tuple[int, float]] = {}  # window -> serial of the question, and when it was asked
         self._answers_pings: dict[int, bool] = {}
-        connection.know_atoms(("WM_PROTOCOLS", "_NET_WM_PING", "_NET_CLIENT_LIST", "_NET_ACTIVE_WINDOW"))
+        self._apps: dict[int, str] = {}  # window -> its class, in small letters
+        self._active = 0
+        connection.know_atoms(("_NET_WM_PING", "_NET_CLIENT_LIST", "_NET_ACTIVE_WINDOW", *ABOUT))
+        self._ping = connection.atom("_NET_WM_PING")
         mask = SUBSTRUCTURE_NOTIFY | PROPERTY_CHANGE  # answers to pings come to those who ask for the former
         connection.core.ChangeWindowAttributes(connection.root, EVENT_MASK, [mask])
         connection.damage.Create(self._damage, connection.root, NON_EMPTY)
@@ -52,25 +76,32 @@ class Settling:
         connection.on(DESTROY_NOTIFY, self._on_destroy)
         connection.sync()
 
-    def settle(
-        self, *, quiet_s: float = QUIET_S, grace_s: float = GRACE_S, bound_s: float = BOUND_S, ask: bool = True
-    ) -> bool:
+    def settle(self, patience: Patience | None = None, *, bound_s: float = BOUND_S) -> bool:
         """Wait until the apps have handled all input and the screen is quiet; False where it is not so in time.
 
         Args:
-            quiet_s: how long nothing must be drawn.
-            grace_s: how long something may begin to be drawn, once the apps have answered.
+            patience: how long the screen is watched; None for what suits the app in front.
             bound_s: how long to wait at most.
-            ask: whether to ask the apps.
 
         Raises:
-            InfrastructureError: the X server ended or does not answer.
+            InfrastructureError: the X server ended or does not answer, or the window manager ended.
         """
         deadline = time.monotonic() + bound_s
-        answered = self._await_answers(bound_s) if ask else True
-        drawn = self._damaged
-        if not drawn:
-            drawn = self._connection.wait(lambda: self._damaged, min(grace_s, max(0.0, deadline - time.monotonic())))
+        answered = self._await_answers(bound_s)
+        patience = patience or self._patience()
+        quiet = self._watch(patience, deadline)
+        while quiet and answered and patience.again:
+            asked_at = time.monotonic()
+            answered = self._await_answers(deadline - asked_at)
+            if time.monotonic() - asked_at < PROMPT_S and not self._damaged:
+                break
+            quiet = self._watch(patience, deadline)
+        return quiet and answered
+
+    def _watch(self, patience: Patience, deadline: float) -> bool:
+        """Wait until nothing is drawn any more; False where time runs out first."""
+        if not self._damaged:
+            self._connection.wait(lambda: self._damaged, min(patience.grace_s, deadline - time.monotonic()))
         while self._damaged:
             self._connection.wait(bool, GATHER_S)  # nothing is waited for but the time
             self._damaged = False
@@ -78,18 +109,13 @@ class Settling:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            self._connection.wait(lambda: self._damaged, min(quiet_s, left))
-        return answered
+            self._connection.wait(lambda: self._damaged, min(patience.quiet_s, left))
+        return time.monotonic() < deadline
 
     def handled(self, bound_s: float = HANDLED_S) -> bool:
-        """Wait until the apps have handled all input, whatever is drawn; False where one does not answer in time.
-
-        Where one cannot be asked, the screen must be quiet too.
-        """
+        """Wait until the apps have handled all keys, as some will change their meaning; False where it is late."""
         answered = self._await_answers(bound_s)
-        if self._answers_pings and all(self._answers_pings.values()):
-            return answered
-        return self.settle(ask=False) and answered
+        return answered if self._patience() == PATIENCE else self.settle(SURE, bound_s=bound_s)
 
     def forget_damage(self) -> None:
         """Take what was drawn until now as seen."""
@@ -107,7 +133,7 @@ class Settling:
         for window, answers in self._answers_pings.items():
             if answers and window not in self._unanswered:
                 self._unanswered[window] = (self._serial, now)
-                connection.tell(window, "WM_PROTOCOLS", connection.atom("_NET_WM_PING"), self._serial, window)
+                connection.tell(window, "WM_PROTOCOLS", self._ping, self._serial, window)
         asked = {window for window, (_, since) in self._unanswered.items() if now - since < HANGS_S}
         late = any(self._unanswered[window][0] != self._serial for window in asked)
         deadline = now + bound_s
@@ -116,30 +142,42 @@ class Settling:
         # What the late have answered is an older question: there may have been input since.
         return not late or self._await_answers(deadline - time.monotonic())
 
+    def _patience(self) -> Patience:
+        """Return what suits the app in front."""
+        if self._active not in self._answers_pings:
+            return PATIENCE
+        if not self._answers_pings[self._active]:
+            return PATIENCE_UNASKED
+        app = self._apps.get(self._active, "")
+        return next((known for start, known in PATIENCE_WITH.items() if app.startswith(start)), PATIENCE)
+
     def _learn_windows(self) -> None:
-        """Find out which windows there are, and whether they can be asked."""
+        """Find out which windows there are, which one is active, and which can be asked."""
         connection = self._connection
-        listed = connection.property(connection.ask_property(connection.root, "_NET_CLIENT_LIST", words=MAX_ASKED))
+        names = ("_NET_CLIENT_LIST", "_NET_ACTIVE_WINDOW")
+        asked = [connection.ask_property(connection.root, name, words=MAX_ASKED) for name in names]
+        listed, active = [connection.property(each) for each in asked]
         windows = listed.numbers if listed is not None else ()
+        self._active = active.numbers[0] if active is not None and active.numbers else 0
         for window in self._answers_pings.keys() - set(windows):
             del self._answers_pings[window]
+            self._apps.pop(window, None)
             self._unanswered.pop(window, None)
         new = [window for window in windows if window not in self._answers_pings]
-        asked = [connection.ask_property(window, "WM_PROTOCOLS", words=64) for window in new]
-        for window, each in zip(new, asked, strict=True):
-            protocols = connection.property(each)
-            self._answers_pings[window] = (
-                protocols is not None and connection.atom("_NET_WM_PING") in protocols.numbers
-            )
+        asked = [connection.ask_property(window, name, words=64) for window in new for name in ABOUT]
+        found = [connection.property(each) for each in asked]
+        for window, protocols, names_of_app in zip(new, found[::2], found[1::2], strict=True):
+            self._answers_pings[window] = protocols is not None and self._ping in protocols.numbers
+            self._apps[window] = names_of_app.value.decode(errors="replace").lower() if names_of_app is not None else ""
 
     def _on_damage(self, _: bytes) -> None:
         self._damaged = True
 
     def _on_message(self, event: bytes) -> None:
         kind, protocol, serial, window = struct.unpack_from("=8xIIII", event)
-        if kind == self._connection.atom("WM_PROTOCOLS") and protocol == self._connection.atom("_NET_WM_PING"):
-            if self._unanswered.get(window, (0, 0.0))[0] == serial:
-                del self._unanswered[window]
+        known = (self._connection.atom("WM_PROTOCOLS"), self._ping)
+        if (kind, protocol) == known and self._unanswered.get(window, (0, 0.0))[0] == serial:
+            del self._unanswered[window]
 
     def _on_destroy(self, event: bytes) -> None:
         (window,) = struct.unpack_from("=8xI", event)
