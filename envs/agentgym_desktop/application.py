@@ -30,6 +30,7 @@ COMPONENT = "org.a11y.atspi.Component"
 ITEMS = "a((so)(so)(so)iiassusau)"
 LABELLED_BY = 2  # of AtspiRelationType
 GRIDS = frozenset({"table", "tree", "tree-table"})
+MENUS = frozenset({"menu", "menu-item", "check-menu-item", "radio-menu-item", "tearoff-menu-item", "separator"})
 _READABLE = frozenset({"text", "option", "gridcell", "heading", "link", "treeitem", "tooltip", "status"})
 
 
@@ -57,8 +58,11 @@ class Accessible:
 
     @property
     def showing(self) -> bool:
-        """Whether it says that it can be seen, if only in part."""
-        return bool(self.bits & SHOWING)
+        """Whether it says that it can be seen, if only in part.
+
+        An icon does not know: GTK decides it before the icon has a place. Its box tells, and its view's.
+        """
+        return bool(self.bits & SHOWING) or self.kind == "icon"
 
     @property
     def role(self) -> str:
@@ -157,9 +161,8 @@ class Application:
             case "AddAccessible", (tuple() as item,):
                 node = _node_of(item)
                 if node is not None and len(self.nodes) < 2 * MAX_NODES:
-                    known = self.nodes.get(node.path)
-                    if known is not None and node.count < 0:
-                        node.children = known.children
+                    if not node.role:  # more may be put into it, without a word
+                        node.children, node.count = None, -1
                     self.nodes[node.path] = node
             case "RemoveAccessible", ((str(), str(path)),):
                 self.nodes.pop(path, None)
@@ -218,7 +221,9 @@ class Application:
         calls = [Call(self.bus_name, path, ACCESSIBLE, "GetState", answer="au") for path in paths]
         for path, answer in zip(paths, budgeted.ask(calls), strict=True):
             if answer is not None:
-                self.nodes[path].bits = _bits_of(answer[0])
+                node = self.nodes[path]
+                told = node.bits & SHOWING if node.kind in MENUS else 0  # GTK 2 says of no item that it shows, if asked
+                node.bits = _bits_of(answer[0]) | told
         self._doubtful.clear()
 
     def _walk(self, budgeted: Budgeted) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 from agentgym.errors import MissingDependencyError
 
@@ -22,6 +23,7 @@ class App:
         package: of Debian, that has it.
         start_s: a window that is not there so long after the start will not come.
         accessible: whether it tells its elements.
+        needs: a file without which it tells none, as a pattern; "" where there is no such file.
     """
 
     name: str
@@ -29,6 +31,7 @@ class App:
     package: str
     start_s: float = 20.0
     accessible: bool = True
+    needs: str = ""
 
     def check(self) -> None:
         """Check that it is installed.
@@ -39,6 +42,11 @@ class App:
         if shutil.which(self.argv[0]) is None:
             raise MissingDependencyError(
                 f"The desktop's {self.name} needs the program {self.argv[0]!r}, which is not installed. "
+                f"Install it with: sudo apt-get install --no-install-recommends {self.package}"
+            )
+        if self.needs and not any(Path("/").glob(self.needs.lstrip("/"))):
+            raise MissingDependencyError(
+                f"The desktop's {self.name} needs {self.needs} to tell what it shows, which is not installed. "
                 f"Install it with: sudo apt-get install --no-install-recommends {self.package}"
             )
 
@@ -63,7 +71,12 @@ class Start:
 _OFFICE = ("--norestore", "--nologo", "--nofirststartwizard", "--nolockcheck")
 
 EDITOR = App("text editor", ("mousepad", "--disable-server"), "mousepad")
-FILES = App("file manager", ("pcmanfm", "--no-desktop"), "pcmanfm")
+FILES = App(
+    "file manager",
+    ("pcmanfm", "--no-desktop"),
+    "pcmanfm libatk-adaptor",
+    needs="/usr/lib/*/gtk-2.0/modules/libatk-bridge.so",  # it is of GTK 2, which does not speak AT-SPI by itself
+)
 TERMINAL = App("terminal", ("xterm",), "xterm", accessible=False)
 CALCULATOR = App("calculator", ("galculator",), "galculator")
 CALC = App("spreadsheet", ("localc", *_OFFICE), "libreoffice-calc libreoffice-gtk3", start_s=60.0)
