@@ -20,6 +20,7 @@ import xcffib
 import xcffib.damage
 import xcffib.xproto
 import xcffib.xtest
+from xcffib.ffi import ffi
 
 from agentgym.errors import SessionCrashedError, SessionTimeoutError
 
@@ -144,10 +145,10 @@ class Connection:
     def send_request(self, flags: int, parts: Any, request: Any) -> int:
         """Queue a request, as xcffib's classes call it; return its sequence number."""
         assert flags in (0, 1)
-        body = bytearray(xcffib.ffi.buffer(parts[0].iov_base, parts[0].iov_len))
+        body = bytearray(ffi.buffer(parts[0].iov_base, parts[0].iov_len))
         body += bytes(-len(body) % 4)
         assert len(body) <= MAX_REQUEST_BYTES, "the request is too long"
-        if request.ext == xcffib.ffi.NULL:
+        if request.ext == ffi.NULL:
             body[0] = request.opcode
         else:
             body[0] = self._opcodes[request.ext]
@@ -165,7 +166,7 @@ class Connection:
         if data is None:
             return None
         try:
-            return cookie.reply_type(xcffib.CffiUnpacker(xcffib.ffi.from_buffer(data), known_max=len(data)))
+            return cookie.reply_type(xcffib.CffiUnpacker(ffi.from_buffer(data), known_max=len(data)))
         except (struct.error, xcffib.XcffibException, AssertionError) as error:
             raise SessionCrashedError("The desktop's X server sent an answer that cannot be read.") from error
 
