@@ -82,6 +82,8 @@ class Trajectory:
     penalty: float = 0.0
     """Sum of the penalties for malformed completions, >= 0."""
     policy_version: int = 0
+    isolation: str = ""
+    """What parted the session from the machine and from others, as its world tells it; empty where it does not."""
 
     def __post_init__(self) -> None:
         assert (self.score is None) == (self.outcome == "infrastructure"), "only infrastructure has no score"

@@ -77,7 +77,15 @@ class World(ABC):
             SessionStateError: a slot was not reset, or its episode has ended.
         """
 
-    def expect(self, instances: Mapping[int, Instance]) -> None:
+    def isolation(self, slot: int) -> str:
+        """Return what parts a slot's running session from the machine and from others, for the record of its episode.
+
+        Empty where that is always the same, as the world's own documentation says; this default.
+        """
+        del slot
+        return ""
+
+    def expect(self, instances: Mapping[int, Instance]) -> None:  # noqa: B027 (most worlds have no use for it)
         """Take note of what some slots will probably be reset to next, so that it can be made ready meanwhile.
 
         This default forgets it. A slot may be reset to something else all the same.

@@ -258,3 +258,13 @@ def test_an_untrained_model_plays_to_the_end_of_every_episode(tiny_checkpoint: P
     assert {each.outcome for each in played} <= {"failure", "truncated", "success"}
     assert all(len(turn.completion_ids) == len(turn.logprobs) for turn in turns)
     assert any(turn.error for turn in turns)
+
+
+def test_an_episode_says_what_parted_its_session_from_the_machine() -> None:
+    class Walled(ToyWorld):
+        def isolation(self, slot: int) -> str:
+            return f"wall {slot}"
+
+    requests = [EpisodeRequest(EpisodeKey("toy/press", seed), TOY["toy/press"]) for seed in range(2)]
+    found = list(Collector(Walled(num_slots=2), OraclePolicy()).collect(requests))
+    assert {each.isolation for each in found} == {"wall 0", "wall 1"}

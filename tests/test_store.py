@@ -45,6 +45,7 @@ def trajectories(draw: st.DrawFn) -> Trajectory:
         draw(st.text(max_size=9)),
         draw(st.floats(0, 9)),
         draw(st.integers(0, 2**40)),
+        draw(st.text(max_size=9)),
     )
 
 
@@ -59,6 +60,14 @@ def episode(seed: int, *turns: Turn, outcome: Outcome = "success") -> Trajectory
 
 def seeds(store: TrajectoryStore) -> list[int]:
     return [each.key.seed for each in store.read()]
+
+
+def test_a_shard_from_before_isolation_was_recorded_is_read(tmp_path: Path) -> None:
+    store = TrajectoryStore(tmp_path)
+    store.append([episode(1, turn())])
+    (shard,) = store.shards()
+    pq.write_table(pq.read_table(shard).drop_columns("isolation"), shard, write_page_checksum=True)
+    assert list(store.read()) == [episode(1, turn())]
 
 
 @given(st.lists(st.lists(trajectories(), max_size=4), max_size=3))

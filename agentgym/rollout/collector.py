@@ -72,6 +72,7 @@ class _Episode:
     history: list[str] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
     penalty: float = 0.0
+    isolation: str = ""
 
 
 class _Waiting:
@@ -207,7 +208,7 @@ class Collector:
             if isinstance(result, InfrastructureError):
                 yield request, self._failed(request, "", (), 0.0, result)
             else:
-                running[slot] = _Episode(request, result)
+                running[slot] = _Episode(request, result, isolation=self.world.isolation(slot))
         if self.world.prepares:
             foreseen = waiting.foresee(running, self._tasks)
             self.world.expect({slot: Instance(each.task, each.key.seed) for slot, each in foreseen.items()})
@@ -272,7 +273,8 @@ class Collector:
         request, score = episode.request, None
         instruction, turns = episode.observation.instruction, tuple(episode.turns)
         if isinstance(result, InfrastructureError):
-            return self._failed(request, instruction, turns, episode.penalty, result)
+            failed = self._failed(request, instruction, turns, episode.penalty, result)
+            return replace(failed, isolation=episode.isolation)
         if result is not None:
             episode.observation, score = result.observation, result.score
             if result.observation.error:
@@ -281,8 +283,8 @@ class Collector:
         outcome, value, reason = _verdict(request.task, len(turns), score)
         if outcome is None:
             return None
-        version = self.policy.version
-        return Trajectory(request.key, instruction, turns, outcome, value, reason, episode.penalty, version)
+        version, isolation = self.policy.version, episode.isolation
+        return Trajectory(request.key, instruction, turns, outcome, value, reason, episode.penalty, version, isolation)
 
     def _failed(
         self,

@@ -41,6 +41,7 @@ SCHEMA = pa.schema(
         ("reason", pa.string()),
         ("penalty", pa.float64()),
         ("policy_version", pa.int64()),
+        ("isolation", pa.string()),
         ("turn", pa.int32()),
         ("prompt", pa.string()),
         ("completion", pa.string()),
@@ -52,7 +53,7 @@ SCHEMA = pa.schema(
         ("screenshot", pa.string()),
     ]
 )
-OPTIONAL = frozenset({"score", "screenshot"})  # columns that may be null
+OPTIONAL = frozenset({"score", "screenshot", "isolation"})  # columns that may be null
 TURN = SCHEMA.names[SCHEMA.names.index("turn") + 1 :]  # columns of a turn, null where an episode has none
 SHARD = re.compile(r"trajectories-(\d+)\.parquet")
 
@@ -127,6 +128,7 @@ class TrajectoryStore:
             "reason": _text(trajectory.reason),
             "penalty": trajectory.penalty,
             "policy_version": trajectory.policy_version,
+            "isolation": trajectory.isolation,
         }
         if not trajectory.turns:
             yield {**episode, "turn": -1}
@@ -174,6 +176,7 @@ class TrajectoryStore:
             reason=first["reason"],
             penalty=first["penalty"],
             policy_version=first["policy_version"],
+            isolation=first["isolation"] or "",
         )
 
     def _turn(self, row: dict[str, Any]) -> Turn:

@@ -57,6 +57,11 @@ class Session:
         self._task: DesktopTask | None = None  # of the running episode
         self._setup = Setup("")
 
+    @property
+    def isolation(self) -> str:
+        """Which walls and limits its desktop has; empty where there is none."""
+        return "" if self._desktop is None else self._desktop.applied.describe()
+
     def reset(self, instance: Instance) -> Observation:
         """Start an episode.
 

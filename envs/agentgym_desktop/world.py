@@ -119,6 +119,10 @@ class DesktopWorld(World):
                 running[slot] = partial(self._session(slot).reset, each)
         self._work.start(running)
 
+    def isolation(self, slot: int) -> str:
+        """Return which walls and limits a slot's desktop has."""
+        return self._running(slot).isolation
+
     def expect(self, instances: Mapping[int, Instance]) -> None:
         """Take note of what some slots will start next; their desktops are made ready, files and apps included."""
         for slot, instance in instances.items():
