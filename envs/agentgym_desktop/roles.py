@@ -38,6 +38,7 @@ ELEMENTS = {
     "link": "link", "tree-item": "treeitem", "image-map": "img", "notification": "status", "level-bar": "meter",
     "log": "log", "marquee": "marquee", "rating": "slider", "timer": "timer", "static": "text", "math": "math",
     "description-term": "text", "description-value": "text", "footnote": "text", "push-button-menu": "button",
+    "page": "text",
 }  # fmt: skip
 WINDOWS = {
     "frame": "window", "window": "window", "dialog": "dialog", "alert": "alertdialog", "file-chooser": "dialog",
@@ -51,7 +52,7 @@ PLACES = {
     "document-email": "document", "form": "form", "table-row": "row", "list-box": "listbox", "grouping": "group",
     "info-bar": "group", "block-quote": "blockquote", "article": "article", "landmark": "region",
     "dialog": "dialog", "description-list": "list", "comment": "note", "layered-pane": "listbox",
-    "internal-frame": "group", "page": "region",
+    "internal-frame": "group",
 }  # fmt: skip
 READ = frozenset({"text", "heading", "img", "status", "alertdialog", "log", "meter", "progressbar", "timer", "marquee",
                   "tooltip", "math", "dialog", "window"})  # fmt: skip

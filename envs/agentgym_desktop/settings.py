@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agentgym_desktop import profiles
 from agentgym_desktop.display import NAME
 from agentgym_desktop.rootfs import HOME, RUNTIME
 
@@ -85,5 +86,6 @@ FILES: dict[str, bytes] = {
     WINDOW_MANAGER_CONFIG: (Path(__file__).parent / "openbox.xml").read_bytes(),
     f"{HOME}/.config/gtk-3.0/settings.ini": _GTK3.encode(),
     f"{HOME}/.gtkrc-2.0": _GTK2.encode(),
+    **{f"{HOME}/{path}": content for path, content in profiles.FILES.items()},
 }
 """Content by path inside; the bus's is needed first."""
