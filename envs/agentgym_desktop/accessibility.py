@@ -37,9 +37,9 @@ class Limits(NamedTuple):
     """How much is told, and how long finding it out may take."""
 
     budget: Budget = DEFAULT_BUDGET
-    patience_s: float = 2.0
-    """For one application."""
-    total_s: float = 6.0
+    patience_s: float = 4.0
+    """For one application; LibreOffice says nothing for two seconds on a busy machine."""
+    total_s: float = 10.0
     """For all of them."""
 
 
@@ -122,7 +122,7 @@ class Accessibility:
 
     def _refresh(self, windows_hint: Sequence[Window] | None, end: float, limits: Limits) -> list[str]:
         """Bring what is known of the applications up to date; return what could not be read."""
-        self._find(end, limits)
+        self._find(end)
         places = None if windows_hint is None else tuple((each.id, each.box, each.hidden) for each in windows_hint)
         moved = places is None or places != self._windows
         self._windows = places
@@ -140,10 +140,10 @@ class Accessibility:
             if application.silent
         ]
 
-    def _find(self, end: float, limits: Limits) -> None:
+    def _find(self, end: float) -> None:
         """Ask which applications there are."""
         call = Call(REGISTRY, REGISTRY_ROOT, ACCESSIBLE, "GetChildren", answer="a(so)")
-        answers = self._bus.ask([call], min(end, time.monotonic() + limits.patience_s))
+        answers = self._bus.ask([call], end)
         if not answers.complete:
             raise SessionTimeoutError("The accessibility registry of the desktop does not answer.")
         found = answers.bodies[0][0] if answers.bodies[0] else ()

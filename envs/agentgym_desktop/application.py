@@ -305,6 +305,7 @@ class Application:
         shown = [node for node, _ in self.order]
         self._place([node for node in shown if "Component" in node.can and (again or node.box is None)], budgeted)
         self._read([node for node in shown if node.text is None or node.bits & BITS["focused"]], budgeted)
+        self._name([node for node in shown if node.kind == "page-tab" and (again or not node.name)], budgeted)
         self._label([node for node in shown if node.label is None and node.role in {*FIELDS, "combobox"}], budgeted)
         for node in shown:
             if node.is_grid and node.box and (again or not node.cells):
@@ -341,6 +342,12 @@ class Application:
             calls.append(Call(self.bus_name, node.path, TEXT, "GetText", "ii", (start, end), "s"))
         for node, answer in zip(texts, budgeted.ask(calls), strict=True):
             node.text = answer[0][:MAX_NAME] if answer else ""
+
+    def _name(self, nodes: list[Accessible], budgeted: Budgeted) -> None:
+        """Ask for names that come and change without a word: GTK's tabs take theirs from what is written on them."""
+        calls = [_get(self.bus_name, node.path, ACCESSIBLE, "Name") for node in nodes]
+        for node, answer in zip(nodes, budgeted.ask(calls), strict=True):
+            node.name = _text_of(answer)
 
     def _label(self, nodes: list[Accessible], budgeted: Budgeted) -> None:
         calls = [Call(self.bus_name, node.path, ACCESSIBLE, "GetRelationSet", answer="a(ua(so))") for node in nodes]

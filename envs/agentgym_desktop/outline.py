@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LINE_COST = 8  # characters of an element's line beside role, name, value and states, as in budget.js
 LEAST = 2  # pixels of a side that can be seen
 SAME_WINDOW = 0.6  # share of two boxes in common, from which they are taken for one window's
-LAYOUT = frozenset({"panel", "filler", "tool-bar"})
+LAYOUT = frozenset({"panel", "filler", "tool-bar", "root-pane"})
 NEUTRAL = frozenset({"text", "entry", "combo-box", "toggle-button", "push-button"})
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff]+")
 
@@ -213,7 +213,16 @@ class Outline:
         side = _side(box, frame.clip)
         if not side or (side == "here" and self._is_covered(box, frame.clip)):
             return None
-        found = Candidate(key, role, name, value, states_of(node.kind, node.bits), box, frame.under, frame.under.window)
+        found = Candidate(
+            key,
+            role,
+            name,
+            value,
+            states_of(node.kind, node.bits),
+            _cut(box, frame.clip) or box,
+            frame.under,
+            frame.under.window,
+        )
         found.side, found.tier = side, 1 if role in READ else 0
         self.found.append(found)
         return found
@@ -327,10 +336,10 @@ def _moved(box: Box, shift: tuple[int, int]) -> Box:
 def _shift(box: Box, above: _Frame) -> tuple[int, int]:
     """Return what the boxes in a panel are wrong by.
 
-    LibreOffice gives those in some of its toolbars as if its menu bar pushed them down: a panel that fills another has
-    the other's size, and not its place.
+    LibreOffice gives its own as if its menu bar took no room, and those of GTK among them as they are: a panel that
+    fills another has the other's size, and so its place.
     """
-    if box[2:] == above.box[2:] and box != above.box and box.width > 0:
+    if box[2:] == above.box[2:] and box.width > 0:
         return above.shift[0] + above.box.x - box.x, above.shift[1] + above.box.y - box.y
     return above.shift
 
