@@ -47,6 +47,11 @@ class Clipboard:
         connection.on(SELECTION_NOTIFY, self._on_notify)
         connection.on(PROPERTY_NOTIFY, self._on_property)
 
+    @property
+    def busy(self) -> bool:
+        """Whether an app is taking a long text, piece by piece."""
+        return bool(self._transfers)
+
     def write(self, text: str) -> None:
         """Put a text on the clipboard."""
         self._text = text.encode()

@@ -73,6 +73,7 @@ class Inputs:
         self._settling = settling
         self._windows = windows
         self._clipboard = clipboard
+        settling.wait_also(lambda: not clipboard.busy)
         self._keyboard = Keyboard(display.connection)
         self._clicked = (-SAME_PLACE, -SAME_PLACE, 0, 0.0)  # x, y, button and when
 

@@ -73,6 +73,7 @@ RESOURCES = f"""Xft.dpi: 96
 XTerm*faceName: DejaVu Sans Mono
 XTerm*faceSize: 10
 XTerm*utf8: 1
+XTerm*utf8Title: true
 XTerm*cursorBlink: false
 XTerm*multiClickTime: {DOUBLE_CLICK_MS}
 XTerm*scrollBar: true

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from agentgym_desktop.connection import CLIENT_MESSAGE, DESTROY_NOTIFY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agentgym_desktop.display import Display
 
 
@@ -64,6 +66,7 @@ class Settling:
         self._serial = 0  # of the newest question
         self._unanswered: dict[int, tuple[int, float]] = {}  # window -> serial of the question, and when it was asked
         self._answers_pings: dict[int, bool] = {}
+        self._also: list[Callable[[], bool]] = []
         self._apps: dict[int, str] = {}  # window -> its class, in small letters
         self._active = 0
         connection.know_atoms(("_NET_WM_PING", "_NET_CLIENT_LIST", "_NET_ACTIVE_WINDOW", *ABOUT))
@@ -75,6 +78,10 @@ class Settling:
         connection.on(CLIENT_MESSAGE, self._on_message)
         connection.on(DESTROY_NOTIFY, self._on_destroy)
         connection.sync()
+
+    def wait_also(self, condition: Callable[[], bool]) -> None:
+        """Have `settle` wait for something else too, such as the end of a transfer."""
+        self._also.append(condition)
 
     def settle(self, patience: Patience | None = None, *, bound_s: float = BOUND_S) -> bool:
         """Wait until the apps have handled all input and the screen is quiet; False where it is not so in time.
@@ -90,6 +97,9 @@ class Settling:
         answered = self._await_answers(bound_s)
         patience = patience or self._patience()
         quiet = self._watch(patience, deadline)
+        while not all(condition() for condition in self._also) and time.monotonic() < deadline:
+            self._connection.wait(lambda: all(condition() for condition in self._also), deadline - time.monotonic())
+            quiet = self._watch(patience, deadline)
         while quiet and answered and patience.again:
             asked_at = time.monotonic()
             answered = self._await_answers(deadline - asked_at)

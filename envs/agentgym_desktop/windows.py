@@ -86,7 +86,7 @@ class Windows:
         root = connection.root
         asked = [connection.ask_property(root, name, words=MAX_WINDOWS) for name in ATOMS[:3]]
         check, stacking, active = [connection.property(each) for each in asked]
-        if check is None or stacking is None:
+        if not self._manager or check is None or stacking is None:
             raise self._manager_ended()
         focused = active.numbers[:1] if active is not None else ()
         return self._describe(stacking.numbers[:MAX_WINDOWS], *focused)
@@ -153,7 +153,7 @@ class Windows:
             found.append(
                 Window(
                     window,
-                    _text(text.value if text is not None else b""),
+                    _text(text.value, "utf-8" if title is not None else "latin-1") if text is not None else "",
                     _text(app[0] if app else b""),
                     box,
                     frame,
@@ -167,6 +167,7 @@ class Windows:
     def _on_destroy(self, event: bytes) -> None:
         (window,) = struct.unpack_from("=8xI", event)
         if window == self._manager:
+            self._manager = 0
             raise self._manager_ended()
 
     @staticmethod
@@ -174,8 +175,8 @@ class Windows:
         return SessionCrashedError("The desktop's window manager ended.")
 
 
-def _text(raw: bytes) -> str:
-    return raw.decode(errors="replace")[:MAX_NAME]
+def _text(raw: bytes, coding: str = "utf-8") -> str:
+    return raw.decode(coding, errors="replace")[:MAX_NAME]
 
 
 def _box(geometry: Any, place: Any) -> Box | None:
