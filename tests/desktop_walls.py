@@ -35,7 +35,13 @@ def on_host(script: str, *arguments: str) -> str:
     """Run the same as an ordinary user of the host, where no wall stands."""
     who = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
     done = subprocess.run(
-        [PYTHON, "-c", script, *arguments], capture_output=True, text=True, timeout=60, cwd="/", check=False, **who  # type: ignore[call-overload]  # the keys are its own
+        [PYTHON, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd="/",
+        check=False,
+        **who,  # type: ignore[call-overload]  # the keys are its own
     )
     assert done.returncode == 0, done.stderr
     return str(done.stdout).strip()
@@ -79,4 +85,3 @@ def control_groups(owner: int) -> list[Path]:
 def mounts() -> int:
     """Return how many mounts the host sees."""
     return len(Path("/proc/self/mountinfo").read_text().splitlines())
-

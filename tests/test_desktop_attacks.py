@@ -16,7 +16,8 @@ import pytest
 
 from agentgym_desktop import identity
 from agentgym_desktop.rootfs import PYTHON, Bind
-from agentgym_desktop.sandbox import Sandbox, SandboxSpec
+from agentgym_desktop.sandbox import Sandbox
+from agentgym_desktop.walls import SandboxSpec
 from tests.desktop_walls import NOBODY, host_folder, inside, on_host, processes, without
 
 if TYPE_CHECKING:
@@ -161,7 +162,14 @@ def test_files_of_the_host_are_not_there(sandbox: Sandbox) -> None:
         secret = folder / "secret"
         secret.write_text("the secret")
         assert on_host(READ, str(secret)) == "the secret"
-        for path in (str(secret), f"/proc/1/root{secret}", "/etc/shadow", "/root/.profile", "/run/systemd", "/sys/kernel"):
+        for path in (
+            str(secret),
+            f"/proc/1/root{secret}",
+            "/etc/shadow",
+            "/root/.profile",
+            "/run/systemd",
+            "/sys/kernel",
+        ):
             assert inside(sandbox, READ, path) in {"FileNotFoundError", "PermissionError"}
         with Sandbox.start(SandboxSpec(binds=(Bind(secret, "/given"),))) as open_one:
             assert inside(open_one, READ, "/given") == "the secret"
@@ -184,12 +192,11 @@ def test_what_only_root_may_read_stays_so_even_in_a_bound_folder(monkeypatch: py
 def test_a_link_in_place_of_a_result_leads_nowhere(sandbox: Sandbox) -> None:
     with host_folder() as folder:
         (folder / "secret").write_text("the secret")
-        child = sandbox.spawn(["sh", "-c", f"ln -s {folder} there; ln -s {folder}/secret result; exec sleep 987654"])
-        while "result" not in sandbox.list("/home/user"):
+        child = sandbox.spawn(["sh", "-c", f"ln -s {folder} there; ln -s {folder}/secret result; exec sleep 600"])
+        while "sleep" not in (names := {process.name(): process.pid for process in processes(sandbox)}):
             assert child.poll() is None
-        [sleeper] = [process for process in processes(sandbox) if process.cmdline() == ["sleep", "987654"]]
         for path in ("result", "there/secret"):  # a checker that follows the path on the host is led to the secret
-            assert Path(f"/proc/{sleeper.pid}/root/home/user/{path}").read_text() == "the secret"
+            assert Path(f"/proc/{names['sleep']}/root/home/user/{path}").read_text() == "the secret"
             with pytest.raises(OSError, match="symbolic links"):
                 sandbox.read(f"/home/user/{path}", max_bytes=100)
             with pytest.raises(OSError, match="symbolic links"):
@@ -256,7 +263,15 @@ def test_setuid_programs_have_no_effect() -> None:
         shutil.copy(os.path.realpath(PYTHON), program)
         os.chown(program, 0, 0)
         program.chmod(0o4755)
-        control = subprocess.run([program, "-c", IDENTITY], user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True, check=True, cwd="/")
+        control = subprocess.run(
+            [program, "-c", IDENTITY],
+            user=NOBODY,
+            group=NOBODY,
+            extra_groups=[],
+            capture_output=True,
+            check=True,
+            cwd="/",
+        )
         assert control.stdout == b"0\n"
         with Sandbox.start(SandboxSpec(binds=(Bind(folder, "/given"),))) as sandbox:
             assert sandbox.run(["/given/become", "-c", IDENTITY]).stdout == b"1000\n"

@@ -15,7 +15,8 @@ import pytest
 from agentgym.errors import ConfigError, MissingDependencyError, SessionCrashedError, WorldCrashedError
 from agentgym_desktop import identity, limits, refusals, rootfs, seccomp, walls
 from agentgym_desktop.rootfs import Bind
-from agentgym_desktop.sandbox import Sandbox, SandboxSpec
+from agentgym_desktop.sandbox import Sandbox
+from agentgym_desktop.walls import SandboxSpec
 from tests.desktop_walls import host_folder, inside, processes
 
 if TYPE_CHECKING:
@@ -150,10 +151,10 @@ def test_a_closed_sandbox_says_so_and_keeps_the_logs_of_its_programs() -> None:
     child = sandbox.spawn(["sh", "-c", "echo words; exec sleep 600"])
     while not child.log():
         assert child.poll() is None
-    before = len(os.listdir("/proc/self/fd"))
+    before = len([*Path("/proc/self/fd").iterdir()])
     sandbox.close()
     sandbox.close()
-    assert len(os.listdir("/proc/self/fd")) < before
+    assert len([*Path("/proc/self/fd").iterdir()]) < before
     assert not sandbox.alive
     assert child.wait(10) == -9
     assert child.log() == b"words\n"
@@ -255,9 +256,7 @@ def test_a_lease_folder_of_somebody_else_is_refused(monkeypatch: pytest.MonkeyPa
             identity.lease()
 
 
-def test_groups_are_found_in_both_versions_of_control_groups(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_groups_are_found_in_both_versions_of_control_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = tmp_path / "unified" / "user.slice" / "mine"
     own.mkdir(parents=True)
     (own.parent / "cgroup.subtree_control").write_text("cpu memory pids\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
@@ -19,7 +20,7 @@ from agentgym.errors import SessionCrashedError, SessionTimeoutError
 from agentgym_desktop import door, identity
 from agentgym_desktop.keeping import keeper
 from agentgym_desktop.sandbox import Sandbox
-from tests.desktop_walls import control_groups, host_folder, mounts, on_host, processes
+from tests.desktop_walls import control_groups, mounts, processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,19 @@ def gone(found: list[psutil.Process]) -> bool:
     return not [process for process in found if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
 
+def stale() -> list[Path]:
+    """Return the leases that nobody holds, without touching them."""
+    found = []
+    for path in identity.folder().glob("*.lease"):
+        try:
+            with path.open("rb") as lease:
+                fcntl.flock(lease, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                found.append(path)
+        except (BlockingIOError, FileNotFoundError):
+            continue
+    return found
+
+
 @pytest.mark.parametrize("victim", ["bubblewrap", "process 1"])
 def test_a_killed_sandbox_is_known_by_its_error_and_leaves_nothing(victim: str) -> None:
     before = mounts()
@@ -50,12 +64,11 @@ def test_a_killed_sandbox_is_known_by_its_error_and_leaves_nothing(victim: str) 
         every = processes(sandbox)
         groups = len(control_groups(os.getpid()))
         every[0 if victim == "bubblewrap" else 1].kill()
+        wait_until(lambda: not sandbox.alive, "the news")
         with pytest.raises(SessionCrashedError, match="process 1 is gone"):
-            for _ in range(1000):
-                sandbox.list("/tmp")
+            sandbox.list("/tmp")
         assert child.wait(PATIENCE_S) == -9
         wait_until(lambda: gone(every), "the end of all processes")
-        assert not sandbox.alive
         with pytest.raises(SessionCrashedError):
             sandbox.run(["true"])
         wait_until(lambda: len(control_groups(os.getpid())) * 2 == groups, "the end of its control groups")
@@ -102,6 +115,7 @@ def below(told: dict[str, object]) -> list[psutil.Process]:
     """Return the keeper of an owner and all processes of its sandboxes."""
     assert isinstance(told["keeper"], int)
     process = psutil.Process(told["keeper"])
+    wait_until(lambda: len(process.children(recursive=True)) == 2 * 5, "two sandboxes with two sleeping programs each")
     return [process, *process.children(recursive=True)]
 
 
@@ -109,7 +123,6 @@ def below(told: dict[str, object]) -> list[psutil.Process]:
 def test_sandboxes_end_with_their_owner(number: signal.Signals) -> None:
     owner, told = start_owner()
     every = below(told)
-    assert len(every) >= 1 + 2 * 4
     owner.send_signal(number)
     owner.wait()
     wait_until(lambda: gone(every), "the end of all processes")
@@ -165,46 +178,3 @@ def test_a_fork_of_the_owner_keeps_no_sandbox_alive_and_has_its_own() -> None:
     theirs.close()
     ours.send("go")
     os.waitpid(pid, 0)
-
-
-def stale() -> list[Path]:
-    """Return the leases that nobody holds, without touching them."""
-    import fcntl
-
-    found = []
-    for path in identity.folder().glob("*.lease"):
-        try:
-            with path.open("rb") as lease:
-                fcntl.flock(lease, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                found.append(path)
-        except (BlockingIOError, FileNotFoundError):
-            continue
-    return found
-
-
-ORDINARY = """
-import sys
-from agentgym_desktop.sandbox import Sandbox
-with Sandbox.start() as sandbox:
-    print(sandbox.run(["id", "-u"]).stdout.decode().strip(), sandbox.applied.own_user, sandbox.uid)
-"""
-
-
-def test_an_ordinary_user_has_sandboxes_too() -> None:
-    """Run as a user that owns nothing, on copies of the packages that it can read."""
-    import shutil
-
-    import agentgym
-    import agentgym_desktop
-    import pyseccomp
-
-    with host_folder() as folder:
-        for package in (agentgym, agentgym_desktop):
-            source = Path(str(package.__file__)).parent
-            shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("nano", "__pycache__"))
-        shutil.copy(str(pyseccomp.__file__), folder)
-        os.system(f"chmod -R a+rX {folder}")
-        script = f"import sys; sys.path.insert(0, {str(folder)!r})\n{ORDINARY}"
-        inside_uid, own_user, uid = on_host(script).split()
-    assert (inside_uid, own_user) == ("1000", "False")
-    assert int(uid) == (1_899_999_999 if os.geteuid() == 0 else os.geteuid())

@@ -87,7 +87,7 @@ def folder() -> Path:
     Raises:
         ConfigError: it is somebody else's, who could thus steer what we remove.
     """
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 and os.access("/run", os.W_OK):  # not so for the root of a user namespace
         made = Path("/run/agentgym-desktop")
     else:
         base = os.environ.get("XDG_RUNTIME_DIR", "")
@@ -96,9 +96,7 @@ def folder() -> Path:
     made.mkdir(mode=0o700, exist_ok=True)
     found = made.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise ConfigError(
-            f"{made} must be a folder that only you can write to, and is not. Remove it, and run again."
-        )
+        raise ConfigError(f"{made} must be a folder that only you can write to, and is not. Remove it, and run again.")
     return made
 
 

@@ -136,7 +136,7 @@ def main(owner_pid: int, requests: socket.socket) -> None:
         for one in kept:
             if one.info in ready:
                 one.learn()
-            if not one.ending and (one.line in ready or one.outer_fd in ready):
+            if not one.ending and (one.line in ready or ended(one.outer_fd)):
                 one.kill()
         reap()
         for one in [one for one in kept if one.is_gone()]:
@@ -157,7 +157,9 @@ def wait(kept: list[Kept], others: list[int]) -> set[int]:
                 poll.register(descriptor, select.POLLIN)
         if one.info >= 0:
             poll.register(one.info, select.POLLIN)
-    return {descriptor for descriptor, _ in poll.poll()}
+    # What has ended just now is not among those polled: it must not be waited for.
+    at_once = any(one.is_gone() or (ended(one.outer_fd) and not one.ending) for one in kept)
+    return {descriptor for descriptor, _ in poll.poll(0 if at_once else None)}
 
 
 def take(requests: socket.socket, kept: list[Kept]) -> bool:
