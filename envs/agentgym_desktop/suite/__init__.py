@@ -1,15 +1,13 @@
-"""The desktop suite: tasks in real apps, one module an app."""
+"""The desktop suite: tasks in real apps, one module an app.
+
+What the modules share: `hands` is how oracles find and do things, `judging` puts scores together, `words` is what
+instances are drawn from.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from agentgym.task import Suite
+from agentgym_desktop.suite import editor
 
-if TYPE_CHECKING:
-    from agentgym_desktop.task import DesktopTask
-
-TASKS: tuple[DesktopTask, ...] = ()
-
-DESKTOP = Suite("desktop", TASKS)
+DESKTOP = Suite("desktop", (*editor.TASKS,))
 """All tasks."""

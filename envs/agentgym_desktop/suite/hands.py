@@ -2,15 +2,17 @@
 
 Each is a generator for ``yield from``: it yields actions, is sent observations, and returns the newest one. Nothing
 waits for a time that was guessed: what takes longer than the world waits by itself is looked for again, a bounded
-number of times. What does not come is a `LookupError` that tells what there was.
+number of times. What does not come is an `ActionError` that tells what there was.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 from agentgym.action import Action, Click, Fill, Press, Type, Wait
+from agentgym.errors import ActionError
 from agentgym.observation import Observation
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 Hands = Generator[Action, Observation, Observation]
 
 LOOKS_MS = (50, 100, 200, 400, 800, 1600, 3200, 6400)  # between looks at an app that takes its time
+CONFIRMS = 3  # clicks on a dialog's button
+CONFIRM_MS = 300  # that a dialog may take to close
 MENU_ROLES = ("menuitem", "menuitemcheckbox", "menuitemradio")
 
 
@@ -38,11 +42,11 @@ def find(observation: Observation, role: str | tuple[str, ...], name: str | None
         at: which of those that there are; -1 is the last one.
 
     Raises:
-        LookupError: there is none.
+        ActionError: there is none.
     """
     found = find_all(observation, role, name)
     if not -len(found) <= at < len(found):
-        raise LookupError(f"No {role} {name!r} on screen; there is: {'; '.join(e.label for e in observation.elements)}")
+        raise ActionError(f"No {role} {name!r} on screen; there is: {'; '.join(e.label for e in observation.elements)}")
     return found[at]
 
 
@@ -55,7 +59,7 @@ def until(observation: Observation, condition: Callable[[Observation], object], 
         what: is waited for, for the message.
 
     Raises:
-        LookupError: it does not come to be so.
+        ActionError: it does not come to be so.
     """
     for ms in LOOKS_MS:
         if condition(observation):
@@ -63,7 +67,7 @@ def until(observation: Observation, condition: Callable[[Observation], object], 
         observation = yield Wait(ms)
     if not condition(observation):
         there = "; ".join(each.label for each in observation.elements)
-        raise LookupError(f"{what or 'What was waited for'} did not come; there is: {there}")
+        raise ActionError(f"{what or 'What was waited for'} did not come; there is: {there}")
     return observation
 
 
@@ -90,41 +94,66 @@ def choose(observation: Observation, *path: str) -> Hands:
     return observation
 
 
-def name_file(observation: Observation, path: str, *, dialog: str = "Save As") -> Hands:
+def name_file(observation: Observation, path: str, *, dialog: str = "Save As", button: str = "Save") -> Hands:
     """Save to a path in GTK's dialog for that, which is open or about to be.
 
     Args:
         observation: the newest.
         path: from the root, such as ``/home/user/notes.txt``; what is there is replaced.
         dialog: its title.
+        button: its button that saves.
     """
-    observation = yield from until(
-        observation,
-        lambda seen: find_all(seen, "dialog", dialog) and find_all(seen, "textbox", "Name:"),
-        f"the dialog {dialog!r}",
-    )
+    observation = yield from until_there(observation, "textbox", "Name:")
     observation = yield Fill(find(observation, "textbox", "Name:").id, path)
     observation = yield Press("Enter")
-    observation = yield from until(
-        observation,
-        lambda seen: find_all(seen, "button", "Replace") or not find_all(seen, "dialog", dialog),
-        f"the end of the dialog {dialog!r}",
-    )
+    observation = yield from _confirm(observation, dialog, button)
     if find_all(observation, "button", "Replace"):
         observation = yield Click(find(observation, "button", "Replace").id)
-        observation = yield from until_gone(observation, "dialog", dialog)
-    return observation
+    return (yield from until_gone(observation, "dialog", dialog))
 
 
-def pick_file(observation: Observation, path: str, *, dialog: str = "Open File") -> Hands:
+def pick_file(observation: Observation, path: str, *, dialog: str = "Open File", button: str = "Open") -> Hands:
     """Open a path in GTK's dialog for that, which is open or about to be.
 
     Args:
         observation: the newest.
         path: from the root, such as ``/home/user/notes.txt``.
         dialog: its title.
+        button: its button that opens.
     """
     observation = yield from until_there(observation, "dialog", dialog)
     observation = yield Type(path)  # the dialog opens a field for it by itself
-    observation = yield Press("Enter")
-    return (yield from until_gone(observation, "dialog", dialog))
+    observation = yield Click(find(observation, "button", button).id)
+    return (yield from _confirm(observation, dialog, button))
+
+
+def _confirm(observation: Observation, dialog: str, button: str) -> Hands:
+    """Click a dialog's button until the dialog is gone or asks something: a list of completions takes a click."""
+
+    def over(seen: Observation) -> bool:
+        return bool(find_all(seen, "button", "Replace")) or not find_all(seen, "dialog", dialog)
+
+    for _ in range(CONFIRMS):
+        if not over(observation):
+            observation = yield Wait(CONFIRM_MS)
+        if over(observation):
+            break
+        observation = yield Click(find(observation, "button", button).id)
+    return (yield from until(observation, over, f"the end of the dialog {dialog!r}"))
+
+
+def said(observation: Observation, pattern: str) -> tuple[str, ...]:
+    """Return the groups of a pattern that is somewhere in the instruction.
+
+    Raises:
+        ActionError: it is not there.
+    """
+    found = re.search(pattern, observation.instruction)
+    if found is None:
+        raise ActionError(f"The instruction {observation.instruction!r} has no {pattern!r}")
+    return found.groups()
+
+
+def quoted(observation: Observation) -> list[str]:
+    """Return what stands in double quotes in the instruction, in order."""
+    return re.findall(r'"([^"]*)"', observation.instruction)
