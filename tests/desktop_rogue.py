@@ -11,7 +11,6 @@ from typing import Any
 
 from jeepney import (
     DBusAddress,
-    Header,
     HeaderFields,
     Message,
     MessageType,
@@ -54,12 +53,14 @@ class Rogue:
         """Answer until the bus ends."""
         while True:
             call = self.connection.receive()
-            if call.header.message_type is MessageType.method_return and self.manner != "embedded":
+            if call.header.message_type is MessageType.method_return:
                 print("embedded", flush=True)
             if call.header.message_type is not MessageType.method_call:
                 continue
-            if self.manner == "silent" or (self.manner == "slow" and time.sleep(0.05)):
+            if self.manner == "silent":
                 continue
+            if self.manner == "slow":
+                time.sleep(0.05)
             answer = self.answer(call)
             if answer is not None:
                 self.connection.send(answer)
@@ -126,7 +127,6 @@ class Rogue:
 
 def main() -> None:
     """Run."""
-    assert Header
     rogue = Rogue(sys.argv[1], sys.argv[2])
     rogue.embed()
     rogue.serve()

@@ -12,9 +12,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentgym.observation import MAX_NAME, Box
-from agentgym_desktop.atspi import Answers, Call
+from agentgym_desktop.accessible import (
+    Accessible,
+    amount_of,
+    bits_of,
+    cell_node,
+    get_property,
+    is_text,
+    node_of,
+    number_of,
+    text_of,
+    words_of,
+)
+from agentgym_desktop.atspi import ITEM, Answers, Call
 from agentgym_desktop.grid import Grid
-from agentgym_desktop.roles import BITS, EDITABLE, ELEMENTS, FIELDS, MANAGES, ROLES, SHOWING, VALUED
+from agentgym_desktop.roles import BITS, FIELDS, MANAGES, ROLES, SHOWING, VALUED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,57 +36,11 @@ if TYPE_CHECKING:
 MAX_NODES = 6_000  # of one application that are looked at
 MAX_CHILDREN = 1_000  # of one node
 MAX_DEPTH = 200
-ACCESSIBLE, PROPERTIES = "org.a11y.atspi.Accessible", "org.freedesktop.DBus.Properties"
+ACCESSIBLE = "org.a11y.atspi.Accessible"
 CACHE, TEXT = "org.a11y.atspi.Cache", "org.a11y.atspi.Text"
 COMPONENT = "org.a11y.atspi.Component"
-ITEMS = "a((so)(so)(so)iiassusau)"
 LABELLED_BY = 2  # of AtspiRelationType
-GRIDS = frozenset({"table", "tree", "tree-table"})
 MENUS = frozenset({"menu", "menu-item", "check-menu-item", "radio-menu-item", "tearoff-menu-item", "separator"})
-_READABLE = frozenset({"text", "option", "gridcell", "heading", "link", "treeitem", "tooltip", "status"})
-
-
-@dataclass(slots=True, eq=False)
-class Accessible:
-    """One node as its application tells it; None is what is not known."""
-
-    path: str
-    kind: str = "invalid"
-    """Its role, of `agentgym_desktop.roles.ROLES`."""
-    name: str = ""
-    description: str = ""
-    bits: int = 0
-    can: frozenset[str] = frozenset()
-    """Interfaces, by their last word."""
-    count: int = -1
-    children: tuple[str, ...] | None = None
-    box: Box | None = None
-    text: str | None = None
-    """Its content, or the number that it stands at."""
-    label: str | None = None
-    """The name of what labels it."""
-    cells: tuple[Accessible, ...] = ()
-    """What shows of a table whose cells are told apart from the tree."""
-
-    @property
-    def showing(self) -> bool:
-        """Whether it says that it can be seen, if only in part.
-
-        An icon does not know: GTK decides it before the icon has a place. Its box tells, and its view's.
-        """
-        return bool(self.bits & SHOWING) or self.kind == "icon"
-
-    @property
-    def role(self) -> str:
-        """Its role as an element; "" where it is none."""
-        if self.kind == "document-text" and self.bits & EDITABLE:
-            return "textbox"
-        return ELEMENTS.get(self.kind, "")
-
-    @property
-    def is_grid(self) -> bool:
-        """Whether its cells are too many to be nodes of the tree."""
-        return bool(self.bits & MANAGES) and self.kind in GRIDS
 
 
 class Budgeted(NamedTuple):
@@ -159,7 +125,7 @@ class Application:
     def _hear_cache(self, signal: Signal) -> None:
         match signal.member, signal.body:
             case "AddAccessible", (tuple() as item,):
-                node = _node_of(item)
+                node = node_of(item)
                 if node is not None and len(self.nodes) < 2 * MAX_NODES:
                     if not node.role:  # more may be put into it, without a word
                         node.children, node.count = None, -1
@@ -195,14 +161,14 @@ class Application:
         self._grids.clear()
         self._doubtful.clear()
         calls = [
-            Call(self.bus_name, "/org/a11y/atspi/cache", CACHE, "GetItems", answer=ITEMS),
-            _get(self.bus_name, self.root, ACCESSIBLE, "Name"),
+            Call(self.bus_name, "/org/a11y/atspi/cache", CACHE, "GetItems", answer=f"a{ITEM}"),
+            get_property(self.bus_name, self.root, ACCESSIBLE, "Name"),
         ]
         items, name = budgeted.ask(calls)
-        self.name = _text_of(name)
+        self.name = text_of(name)
         children: dict[str, list[tuple[int, str]]] = {}
         for item in items[0][: 2 * MAX_NODES] if items else ():
-            node = _node_of(item)
+            node = node_of(item)
             if node is not None:
                 self.nodes[node.path] = node
                 children.setdefault(item[2][1], []).append((item[3], node.path))
@@ -223,7 +189,7 @@ class Application:
             if answer is not None:
                 node = self.nodes[path]
                 told = node.bits & SHOWING if node.kind in MENUS else 0  # GTK 2 says of no item that it shows, if asked
-                node.bits = _bits_of(answer[0]) | told
+                node.bits = bits_of(answer[0]) | told
         self._doubtful.clear()
 
     def _walk(self, budgeted: Budgeted) -> None:
@@ -255,8 +221,8 @@ class Application:
                 Call(self.bus_name, path, ACCESSIBLE, "GetRole", answer="u"),
                 Call(self.bus_name, path, ACCESSIBLE, "GetState", answer="au"),
                 Call(self.bus_name, path, ACCESSIBLE, "GetInterfaces", answer="as"),
-                _get(self.bus_name, path, ACCESSIBLE, "Name"),
-                _get(self.bus_name, path, ACCESSIBLE, "ChildCount"),
+                get_property(self.bus_name, path, ACCESSIBLE, "Name"),
+                get_property(self.bus_name, path, ACCESSIBLE, "ChildCount"),
             ]
         answers = budgeted.ask(calls)
         for index, path in enumerate(paths):
@@ -267,17 +233,17 @@ class Application:
             self.nodes[path] = Accessible(
                 path,
                 kind=ROLES.get(role[0], "unknown"),
-                name=_text_of(name),
-                bits=_bits_of(state[0]),
-                can=_words(interfaces[0] if interfaces else ()),
-                count=_number_of(count),
+                name=text_of(name),
+                bits=bits_of(state[0]),
+                can=words_of(interfaces[0] if interfaces else ()),
+                count=number_of(count),
             )
 
     def _ask_children(self, nodes: list[Accessible], budgeted: Budgeted) -> None:
         managing = [node for node in nodes if node.bits & MANAGES]  # their children come and go without a word
-        calls = [_get(self.bus_name, node.path, ACCESSIBLE, "ChildCount") for node in managing]
+        calls = [get_property(self.bus_name, node.path, ACCESSIBLE, "ChildCount") for node in managing]
         counts = zip(managing, budgeted.ask(calls), strict=True)
-        many = {node.path for node, count in counts if not 0 <= _number_of(count) <= MAX_CHILDREN}
+        many = {node.path for node, count in counts if not 0 <= number_of(count) <= MAX_CHILDREN}
         nodes = [node for node in nodes if node.path not in many]
         calls = [Call(self.bus_name, node.path, ACCESSIBLE, "GetChildren", answer="a(so)") for node in nodes]
         for node, answer in zip(nodes, budgeted.ask(calls), strict=True):
@@ -304,7 +270,10 @@ class Application:
         """Ask for places, texts and numbers of what is showing."""
         shown = [node for node, _ in self.order]
         self._place([node for node in shown if "Component" in node.can and (again or node.box is None)], budgeted)
-        self._read([node for node in shown if node.text is None or node.bits & BITS["focused"]], budgeted)
+        self._read(
+            [each for each in shown if each.text is None or each.bits & BITS["focused"] or (again and each.is_long)],
+            budgeted,
+        )
         self._name([node for node in shown if node.kind == "page-tab" and (again or not node.name)], budgeted)
         self._label([node for node in shown if node.label is None and node.role in {*FIELDS, "combobox"}], budgeted)
         for node in shown:
@@ -312,7 +281,7 @@ class Application:
                 parents = {each.kind for each in shown if each.children and node.path in each.children}
                 grid = self._grids.setdefault(node.path, Grid(self.bus_name, node.path))
                 found = grid.read(budgeted.ask, node.box, sheet="document-spreadsheet" in parents)
-                node.cells = tuple(_cell_node(node.path, cell) for cell in found)
+                node.cells = tuple(cell_node(node.path, cell) for cell in found)
 
     def _place(self, nodes: list[Accessible], budgeted: Budgeted) -> None:
         calls = [Call(self.bus_name, node.path, COMPONENT, "GetExtents", "u", (0,), "(iiii)") for node in nodes]
@@ -321,15 +290,17 @@ class Application:
 
     def _read(self, nodes: list[Accessible], budgeted: Budgeted) -> None:
         """Ask for texts and numbers: of a long text, for what begins where its box does."""
-        texts = [node for node in nodes if _is_text(node)]
+        texts = [node for node in nodes if is_text(node)]
         numbers = [node for node in nodes if node.role in VALUED and "Value" in node.can and node not in texts]
-        calls = [_get(self.bus_name, node.path, TEXT, "CharacterCount") for node in texts]
-        calls += [_get(self.bus_name, node.path, "org.a11y.atspi.Value", "CurrentValue") for node in numbers]
+        calls = [get_property(self.bus_name, node.path, TEXT, "CharacterCount") for node in texts]
+        calls += [get_property(self.bus_name, node.path, "org.a11y.atspi.Value", "CurrentValue") for node in numbers]
         answers = budgeted.ask(calls)
         for node, answer in zip(numbers, answers[len(texts) :], strict=True):
-            node.text = _amount_of(answer)
-        lengths = [_number_of(answer) for answer in answers[: len(texts)]]
-        long = [node for node, length in zip(texts, lengths, strict=True) if length > MAX_NAME and node.box]
+            node.text = amount_of(answer)
+        lengths = [number_of(answer) for answer in answers[: len(texts)]]
+        for node, length in zip(texts, lengths, strict=True):
+            node.is_long = length > MAX_NAME
+        long = [node for node in texts if node.is_long and node.box]
         calls = []
         for node in long:
             x, y = node.box[:2] if node.box else (0, 0)
@@ -345,9 +316,9 @@ class Application:
 
     def _name(self, nodes: list[Accessible], budgeted: Budgeted) -> None:
         """Ask for names that come and change without a word: GTK's tabs take theirs from what is written on them."""
-        calls = [_get(self.bus_name, node.path, ACCESSIBLE, "Name") for node in nodes]
+        calls = [get_property(self.bus_name, node.path, ACCESSIBLE, "Name") for node in nodes]
         for node, answer in zip(nodes, budgeted.ask(calls), strict=True):
-            node.name = _text_of(answer)
+            node.name = text_of(answer)
 
     def _label(self, nodes: list[Accessible], budgeted: Budgeted) -> None:
         calls = [Call(self.bus_name, node.path, ACCESSIBLE, "GetRelationSet", answer="a(ua(so))") for node in nodes]
@@ -355,69 +326,3 @@ class Application:
             targets = [each for kind, found in (answer[0] if answer else ()) if kind == LABELLED_BY for each in found]
             labels = [self.nodes.get(path) for owner, path in targets[:5] if owner == self.bus_name]
             node.label = " ".join(each.name for each in labels if each is not None)[:MAX_NAME]
-
-
-def _is_text(node: Accessible) -> bool:
-    if "Text" not in node.can:
-        return False
-    return node.role in FIELDS or (node.role in _READABLE and not node.name and node.count <= 0)
-
-
-def _cell_node(table: str, cell: Any) -> Accessible:
-    return Accessible(
-        f"{table}#{cell.row},{cell.column}",
-        "table-cell",
-        cell.name,
-        bits=cell.bits,
-        count=0,
-        box=cell.box,
-        text=cell.text,
-    )
-
-
-def _get(bus_name: str, path: str, interface: str, name: str) -> Call:
-    return Call(bus_name, path, PROPERTIES, "Get", "ss", (interface, name), "v")
-
-
-def _node_of(item: tuple[Any, ...]) -> Accessible | None:
-    """Read an item of an application's cache; None where it is none."""
-    match item:
-        case (
-            (str(), str(path)),
-            _,
-            (str(), str()),
-            int(),
-            int(count),
-            list(can),
-            str(name),
-            int(role),
-            str(text),
-            list(states),
-        ):
-            kind = ROLES.get(role, "unknown")
-            name, text = name[:MAX_NAME], text[:MAX_NAME]
-            return Accessible(path, kind, name, text, _bits_of(states), _words(can), count, () if count == 0 else None)
-    return None
-
-
-def _bits_of(states: list[int]) -> int:
-    return sum(word << 32 * index for index, word in enumerate(states[:2]))
-
-
-def _words(interfaces: Any) -> frozenset[str]:
-    return frozenset(each.rpartition(".")[2] for each in interfaces[:40])
-
-
-def _text_of(answer: tuple[Any, ...] | None) -> str:
-    value = answer[0][1] if answer else ""
-    return value[:MAX_NAME] if isinstance(value, str) else ""
-
-
-def _number_of(answer: tuple[Any, ...] | None) -> int:
-    value = answer[0][1] if answer else 0
-    return value if isinstance(value, int) else 0
-
-
-def _amount_of(answer: tuple[Any, ...] | None) -> str:
-    value = answer[0][1] if answer else ""
-    return f"{value:g}" if isinstance(value, int | float) else ""

@@ -38,7 +38,12 @@ OPEN_S = 5.0  # until the bus has let us in
 MAX_KEPT = 20_000  # calls that are kept as they are sent
 AT_ONCE = 512  # calls of which the answers are awaited before more are sent
 DAEMON = "org.freedesktop.DBus"
-SIGNALS = ("org.a11y.atspi.Event.Object", "org.a11y.atspi.Cache")
+ITEM = "((so)(so)(so)iiassusau)"  # of an application's cache: itself, application, parent, index, children …
+SIGNALS = {
+    "org.a11y.atspi.Event.Object": {"siiva{sv}", "siiv(so)"},
+    "org.a11y.atspi.Cache": {ITEM, "(so)"},
+}
+"""Those that are listened to, with the signatures that they may have."""
 _MALFORMED = (ValueError, KeyError, IndexError, TypeError, AssertionError, struct.error, RecursionError)
 
 
@@ -254,7 +259,7 @@ class Bus:
             self.missed = True
             return
         body: tuple[Any, ...] = ()
-        if len(message) <= MAX_LOOSE:
+        if len(message) <= MAX_LOOSE and fields.get(HeaderFields.signature) in SIGNALS[fields[HeaderFields.interface]]:
             with suppress(*_MALFORMED):
                 body = _body(message, header, position)
         sender, path = fields[HeaderFields.sender], fields[HeaderFields.path]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentgym.observation import MAX_NAME, Box
+from agentgym_desktop.accessible import bits_of, get_property, number_of, text_of
 from agentgym_desktop.atspi import Call
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ MARGIN_ROWS, MARGIN_COLUMNS = 3, 2  # empty ones told beside those that hold som
 LEAST_ROWS, LEAST_COLUMNS = 8, 5
 HEADERS = (2, 14, 26, 38)  # pixels below the upper edge: there may be a header
 TABLE, COMPONENT, TEXT = "org.a11y.atspi.Table", "org.a11y.atspi.Component", "org.a11y.atspi.Text"
-ACCESSIBLE, PROPERTIES = "org.a11y.atspi.Accessible", "org.freedesktop.DBus.Properties"
+ACCESSIBLE = "org.a11y.atspi.Accessible"
 NULL = "/org/a11y/atspi/null"
 
 
@@ -86,18 +87,15 @@ class Grid:
         signature = {"GetText": "ii", "GetAccessibleAt": "ii", "GetAccessibleAtPoint": "iiu", "GetExtents": "u"}
         return Call(self.bus_name, path, interface, member, signature.get(member, "i" * len(body)), body, answer)
 
-    def _get(self, path: str, interface: str, name: str) -> Call:
-        return Call(self.bus_name, path, PROPERTIES, "Get", "ss", (interface, name), "v")
-
     def _span(self, ask: Ask, box: Box) -> Span | None:
         """Return which rows and columns are in view."""
         x, y, width, height = box
         points = [(x + 2, y + down) for down in HEADERS]
         points += [(x + width - right, y + height - up) for right in (3, 24) for up in (3, 24)]
-        calls = [self._get(self.path, TABLE, name) for name in ("NRows", "NColumns")]
+        calls = [get_property(self.bus_name, self.path, TABLE, name) for name in ("NRows", "NColumns")]
         calls += [self._call(self.path, COMPONENT, "GetAccessibleAtPoint", "(so)", *point, 0) for point in points]
         rows, columns, *hits = ask(calls)
-        height_in_rows, width_in_columns = _number(rows), _number(columns)
+        height_in_rows, width_in_columns = number_of(rows), number_of(columns)
         if height_in_rows <= 0 or width_in_columns <= 0:
             return None
         if height_in_rows * width_in_columns <= SMALL:
@@ -178,7 +176,7 @@ class Grid:
         calls = []
         for _, path in known:
             calls += [
-                self._get(path, ACCESSIBLE, "Name"),
+                get_property(self.bus_name, path, ACCESSIBLE, "Name"),
                 self._call(path, COMPONENT, "GetExtents", "(iiii)", 0),
                 self._call(path, ACCESSIBLE, "GetState", "au"),
                 self._call(path, ACCESSIBLE, "GetChildren", "a(so)"),
@@ -190,15 +188,15 @@ class Grid:
             if box is None or state is None:
                 self._paths.pop(place, None)
                 continue
-            bits = sum(word << 32 * position for position, word in enumerate(state[0][:2]))
+            bits = bits_of(state[0])
             inside = [path for owner, path in (children[0][:4] if children else ()) if owner == self.bus_name]
             parts.append(inside)
-            cells.append(Cell(*place, name=_string(name), text="", box=Box(*box[0]), bits=bits))
+            cells.append(Cell(*place, name=text_of(name), text="", box=Box(*box[0]), bits=bits))
         inner = [(index, path) for index, paths in enumerate(parts) if not cells[index].name for path in paths]
         names: dict[int, list[str]] = {}
-        answers = ask([self._get(path, ACCESSIBLE, "Name") for _, path in inner])
+        answers = ask([get_property(self.bus_name, path, ACCESSIBLE, "Name") for _, path in inner])
         for (index, _), answer in zip(inner, answers, strict=True):
-            names.setdefault(index, []).append(_string(answer))
+            names.setdefault(index, []).append(text_of(answer))
         return [
             cell._replace(name=cell.name or " ".join(filter(None, names.get(index, [])))[:MAX_NAME])
             for index, cell in enumerate(cells)
@@ -213,13 +211,3 @@ def _letters(column: int) -> str:
         column, letter = divmod(column - 1, 26)
         name = chr(65 + letter) + name
     return name
-
-
-def _number(answer: tuple[Any, ...] | None) -> int:
-    value = answer[0][1] if answer else 0
-    return value if isinstance(value, int) else 0
-
-
-def _string(answer: tuple[Any, ...] | None) -> str:
-    value = answer[0][1] if answer else ""
-    return value[:MAX_NAME] if isinstance(value, str) else ""

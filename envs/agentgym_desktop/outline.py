@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from agentgym.look import Budget
-    from agentgym_desktop.application import Accessible, Application
+    from agentgym_desktop.accessible import Accessible
+    from agentgym_desktop.application import Application
     from agentgym_desktop.windows import Window
 
 LINE_COST = 8  # characters of an element's line beside role, name, value and states, as in budget.js
