@@ -7,6 +7,7 @@ that fails is the episode's own affair once it has started.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -82,18 +83,16 @@ class Desktop:
         for app in apps:
             app.check()
         sandbox = Sandbox.start(SPEC)
-        running: Services | None = None
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(sandbox.close)
             running = services.start(sandbox, size)
+            undo.callback(running.close)
             desktop = cls(sandbox, running)
+            undo.callback(desktop.close)
             for app in apps:
                 desktop.open(app.with_())
             desktop.rest()
-        except BaseException:
-            if running is not None:
-                running.close()
-            sandbox.close()
-            raise
+            undo.pop_all()
         return desktop
 
     def __repr__(self) -> str:
