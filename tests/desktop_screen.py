@@ -77,9 +77,14 @@ def running(size: tuple[int, int] = SIZE) -> Iterator[Screen]:
 
 
 class Witness:
-    """A window over the whole screen, of a client of its own, that notes the input it gets."""
+    """A window over the whole screen, of a client of its own, that notes the input it gets.
 
-    def __init__(self, desktop: Screen) -> None:
+    Args:
+        desktop: whose screen.
+        focus: whether it takes the focus.
+    """
+
+    def __init__(self, desktop: Screen, *, focus: bool = True) -> None:
         self.connection = connection = Connection(desktop.sandbox.connect(screen.SOCKET))
         self.events: list[tuple[str, int, int, int]] = []
         self.window = connection.new_id()
@@ -89,7 +94,8 @@ class Witness:
             0, self.window, connection.root, 0, 0, *connection.size, 0, 1, 0, mask | 0x2, [0xFF8000, *values]
         )
         connection.core.MapWindow(self.window)
-        connection.core.SetInputFocus(0, self.window, 0)
+        if focus:
+            connection.core.SetInputFocus(0, self.window, 0)
         for kind in KINDS:
             connection.on(kind, self._note)
         connection.sync()

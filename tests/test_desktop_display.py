@@ -135,6 +135,7 @@ def test_the_end_of_the_x_server_is_told_at_once() -> None:
             desktop.settling.settle()
         with pytest.raises(SessionCrashedError, match="X server"):
             desktop.inputs.perform(Click(x=1, y=1), {})
+        desktop.services.program("X server").wait(5.0)
         with pytest.raises(SessionCrashedError, match="X server ended with status -9"):
             desktop.services.check()
         assert time.monotonic() - started < 1.0
@@ -188,11 +189,10 @@ def hostile(greeting: bytes, then: bytes = b"") -> Connection:
 
 def accepted() -> bytes:
     """Return the greeting of a real server."""
-    with running((64, 64)) as desktop:
-        with desktop.sandbox.connect(screen.SOCKET) as end:
-            end.sendall(struct.pack("=BxHHHHxx", ord("l"), 11, 0, 0, 0))
-            start = end.recv(8, socket.MSG_WAITALL)
-            return start + end.recv(struct.unpack_from("=6xH", start)[0] * 4, socket.MSG_WAITALL)
+    with running((64, 64)) as desktop, desktop.sandbox.connect(screen.SOCKET) as end:
+        end.sendall(struct.pack("=BxHHHHxx", ord("l"), 11, 0, 0, 0))
+        start = end.recv(8, socket.MSG_WAITALL)
+        return start + end.recv(struct.unpack_from("=6xH", start)[0] * 4, socket.MSG_WAITALL)
 
 
 @pytest.mark.parametrize(

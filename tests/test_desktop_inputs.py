@@ -91,7 +91,8 @@ def test_the_wheel_turns_a_click_for_so_many_pixels_and_at_least_one(desktop: Sc
 
 
 def test_scrolling_nowhere_in_particular_is_over_the_active_window(desktop: Screen, editor: Window) -> None:
-    witness = Witness(desktop)
+    witness = Witness(desktop, focus=False)
+    assert desktop.windows.focus(editor.id)
     desktop.act(Scroll(0, 10))
     box = editor.box
     assert witness.heard()[0] == ("move", 0, box.x + box.width // 2, box.y + box.height // 2)

@@ -75,6 +75,7 @@ def test_the_end_of_the_window_manager_is_told_at_once(desktop: Screen) -> None:
         desktop.windows.wait(lambda _: False, 5.0)
     with pytest.raises(SessionCrashedError, match="window manager ended"):
         desktop.windows.list()
+    desktop.services.program("window manager").wait(5.0)
     with pytest.raises(SessionCrashedError, match="window manager ended with status -9"):
         desktop.services.check()
     assert time.monotonic() - started < 1.0
