@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import socket
 import struct
@@ -160,6 +161,19 @@ def test_a_closed_sandbox_says_so_and_keeps_the_logs_of_its_programs() -> None:
     assert child.log() == b"words\n"
     with pytest.raises(SessionCrashedError, match="was closed"):
         sandbox.run(["true"])
+
+
+def test_nothing_stays_open_for_a_program_that_nobody_holds(sandbox: Sandbox) -> None:
+    sandbox.spawn(["sleep", "600"])
+    gc.collect()
+    before = len([*Path("/proc/self/fd").iterdir()])
+    for _ in range(5):
+        sandbox.spawn(["sleep", "600"])
+        sandbox.run(["true"])
+        sandbox.read("/etc/hosts", max_bytes=1000)
+        sandbox.list("/tmp")
+    gc.collect()
+    assert len([*Path("/proc/self/fd").iterdir()]) == before
 
 
 def test_process_1_is_small(sandbox: Sandbox) -> None:

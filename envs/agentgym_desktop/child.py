@@ -110,6 +110,11 @@ class Child:
                 self._read(self._status)
         self._log.close()
 
+    def __del__(self) -> None:
+        if self._status is not None:  # nobody will ask any more; the program goes on
+            os.close(self._status)
+        self._log.close()
+
     def _read(self, status: int) -> None:
         told = b""
         with contextlib.suppress(BlockingIOError):
