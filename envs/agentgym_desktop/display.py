@@ -46,7 +46,7 @@ def command(size: tuple[int, int]) -> list[str]:
     width, height = size
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise ValueError(f"a screen has from 1x1 to {MAX_SIDE}x{MAX_SIDE} pixels, got {width}x{height}")
-    screen = ["-screen", "0", f"{width}x{height}x24", "-fbdir", FRAME_FOLDER]
+    screen = ["-screen", "0", f"{width}x{height}x24", "-dpi", "96", "-fbdir", FRAME_FOLDER]
     # GLX doubles its memory. A key that is held while the machine is busy must not repeat. No screen saver.
     quiet = ["-extension", "GLX", "-r", "-s", "0", "-noreset"]
     return ["Xvfb", NAME, *screen, *quiet, "-nolisten", "tcp"]

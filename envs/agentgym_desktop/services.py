@@ -72,13 +72,13 @@ def start(sandbox: Sandbox, size: tuple[int, int]) -> Services:
     for path, content in FILES.items():
         if path != BUS_CONFIG:
             sandbox.write(path, content)
-    await_socket(sandbox, screen.SOCKET, server, "X server").close()  # it listens long before it answers
-    manager = _spawn(sandbox, WINDOW_MANAGER)  # loads meanwhile, and waits for the answer itself
     await_socket(sandbox, BUS, bus, "message bus").close()
     registry = _spawn(sandbox, REGISTRY)
     display = Display.open(sandbox, size, server)
     try:
         display.connection.set_property(display.connection.root, "RESOURCE_MANAGER", "STRING", RESOURCES.encode())
+        display.connection.sync()
+        manager = _spawn(sandbox, WINDOW_MANAGER)  # only now: it draws its titles by these
         _await_window_manager(display, manager)
         return Services(
             display,
