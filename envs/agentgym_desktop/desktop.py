@@ -140,7 +140,9 @@ class Desktop:
         self.put(setup.files)
         for start in setup.opens:
             self.open(start)
-        if setup.files or setup.opens:  # a file manager shows new files by itself
+        if setup.arrange is not None:
+            setup.arrange(self)
+        if setup.files or setup.opens or setup.arrange:  # a file manager shows new files by itself
             self.rest()
 
     def put(self, files: Mapping[str, bytes]) -> None:
@@ -181,6 +183,18 @@ class Desktop:
         self._settling.settle(bound_s=OPENED_S)
         if start.app.accessible:
             self._await_more_elements(shown, OPENED_S)
+
+    def focus(self, window: int) -> bool:
+        """Bring a window to the front, by its id; False where it did not take the focus."""
+        return self._windows.focus(window)
+
+    def shut(self, window: int) -> bool:
+        """Close a window as its button does, by its id; False where it stays, for example because it asks something."""
+        return self._windows.close(window)
+
+    def settle(self) -> None:
+        """Wait until nothing moves, for some seconds at most."""
+        self._settling.settle(bound_s=OPENED_S)
 
     def rest(self) -> None:
         """Wait until nothing moves, and let an episode begin here."""

@@ -28,32 +28,32 @@ class DesktopEvidence:
     def __init__(self, desktop: Desktop, *, goal: Any, answer: str | None) -> None:
         self.goal = goal
         self.answer = answer
-        self._desktop = desktop
+        self.desktop = desktop
 
     @property
     def elements(self) -> Sequence[Element]:
         """What the accessibility tree shows."""
-        return self._desktop.elements
+        return self.desktop.elements
 
     @property
     def windows(self) -> Sequence[Window]:
         """The windows, in stacking order, the topmost last."""
-        return self._desktop.windows
+        return self.desktop.windows
 
     def read(self, path: str, *, max_bytes: int = MAX_FILE) -> bytes | None:
         """Return a regular file's content, by a path relative to the home folder; None where there is none."""
         try:
-            return self._desktop.sandbox.read(str(HOME / path), max_bytes=max_bytes)
+            return self.desktop.sandbox.read(str(HOME / path), max_bytes=max_bytes)
         except OSError:
             return None
 
     def list(self, path: str = ".") -> Sequence[str] | None:
         """Return the names in a folder, sorted; None where it is no folder."""
         try:
-            return sorted(self._desktop.sandbox.list(str(HOME / path)))
+            return sorted(self.desktop.sandbox.list(str(HOME / path)))
         except OSError:
             return None
 
     def run(self, *argv: str, timeout_s: float = 10.0) -> Finished:
         """Run a command inside, as the agent's own user."""
-        return self._desktop.sandbox.run(argv, timeout_s=timeout_s, max_output=MAX_OUTPUT)
+        return self.desktop.sandbox.run(argv, timeout_s=timeout_s, max_output=MAX_OUTPUT)

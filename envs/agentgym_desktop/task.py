@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from agentgym.task import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from agentgym.episode import Score
     from agentgym.observation import Element
     from agentgym_desktop.apps import App, Start
     from agentgym_desktop.child import Finished
+    from agentgym_desktop.desktop import Desktop
     from agentgym_desktop.windows import Window
 
 HOME = PurePosixPath("/home/user")  # of the agent, inside
@@ -38,6 +39,8 @@ class Setup:
     """Content by path, relative to the agent's home folder."""
     opens: tuple[Start, ...] = ()
     """What is started once the files are there, one after the other, each until its window is there."""
+    arrange: Callable[[Desktop], None] | None = None
+    """What is done then, where files and apps are not enough; None for nothing."""
 
     def __post_init__(self) -> None:
         for name in self.files:
@@ -53,6 +56,8 @@ class Evidence(Protocol):
     """What `DesktopTask.setup` put there."""
     answer: str | None
     """What the agent said in ``done(...)``; None while it has not said that it is finished."""
+    desktop: Desktop
+    """The desktop itself, for a judge that has to do something before it looks, such as saving what is open."""
 
     @property
     def elements(self) -> Sequence[Element]:
