@@ -38,6 +38,8 @@ class Clipboard:
         self._window = display.window
         self._text: bytes | None = None  # what we own
         self._transfers: dict[tuple[int, int], tuple[int, bytes]] = {}  # window, property -> kind, what is left
+        self.handed_over = 0
+        """How often a whole text of ours was handed to an app."""
         self._notified: bool | None = None  # whether the owner has answered, and with something
         self._news = 0  # pieces that have come
         connection.know_atoms(ATOMS)
@@ -141,6 +143,7 @@ class Clipboard:
         kind = connection.atom("UTF8_STRING") if kinds_of_text[target] == "TEXT" else target
         if len(text) <= PIECE_BYTES:
             connection.core.ChangeProperty(0, requestor, place, kind, 8, len(text), text)
+            self.handed_over += 1
             return True
         if len(self._transfers) >= MAX_TRANSFERS:
             self._transfers.pop(next(iter(self._transfers)))
@@ -158,8 +161,10 @@ class Clipboard:
             kind, left = self._transfers.pop((window, place))
             piece = left[:PIECE_BYTES]
             self._connection.core.ChangeProperty(0, window, place, kind, 8, len(piece), piece)
-            if piece:  # an empty one ends it
+            if piece:
                 self._transfers[window, place] = (kind, left[PIECE_BYTES:])
+            else:  # an empty one ends it
+                self.handed_over += 1
 
     def _on_notify(self, event: bytes) -> None:
         requestor, place = struct.unpack_from("=8xI8xI", event)

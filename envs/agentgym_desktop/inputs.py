@@ -267,11 +267,16 @@ class Inputs:
 
     def _paste(self, text: str) -> None:
         """Put a text in from the clipboard, whose own text comes back."""
-        before = self._clipboard.read()
-        self._clipboard.write(text)
+        clipboard = self._clipboard
+        before = clipboard.read()
+        clipboard.write(text)
+        handed_over = clipboard.handed_over
         self._press("Control+v")
-        self._settling.settle(bound_s=PASTE_S)
-        self._clipboard.write(before or "")
+        if self._connection.wait(lambda: clipboard.handed_over > handed_over, PASTE_S):
+            self._settling.settle()
+        else:
+            self._type(text)  # here Control+v is no pasting
+        clipboard.write(before or "")
 
     def _select(self, spot: Spot, action: Select, option: Callable[[int, str], Spot | None]) -> None:
         if "disabled" in spot.states:

@@ -1,9 +1,11 @@
 """When a desktop has settled: its apps have handled what was done to them, and the screen is quiet.
 
-An app that knows ``_NET_WM_PING`` is asked for an answer after the input, and handles both in order: so a busy machine
-makes this wait longer, and an idle app does not make it wait at all. From then on damage to the screen is watched.
-An app that has not answered for `HANGS_S` is not waited for. What is waited for is bounded: the screen of an app that
-draws all the time is taken as it is.
+The window manager sees a click first, and holds it back until it has focused and raised the window; keys pressed
+meanwhile would overtake it. So the window manager is asked whether it is done, by a question that it always answers.
+Then an app that knows ``_NET_WM_PING`` is asked for an answer after the input, and handles both in order: so a busy
+machine makes this wait longer, and an idle app does not make it wait at all. From then on damage to the screen is
+watched. An app that has not answered for `HANGS_S` is not waited for. What is waited for is bounded: the screen of an
+app that draws all the time is taken as it is.
 
 Some programs answer before they have handled what came before (LibreOffice looks ahead for input, Chromium draws in
 another process) or not at all (terminals): while such a one is in front, its screen has to be quiet for longer.
@@ -15,7 +17,7 @@ import struct
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from agentgym_desktop.connection import CLIENT_MESSAGE, DESTROY_NOTIFY
+from agentgym_desktop.connection import CLIENT_MESSAGE, DESTROY_NOTIFY, PROPERTY_NOTIFY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +63,8 @@ class Settling:
 
     def __init__(self, display: Display) -> None:
         self._connection = connection = display.connection
+        self._window = display.window
+        self._managed = False  # whether the window manager has answered
         self._damage = connection.new_id()
         self._damaged = False
         self._serial = 0  # of the newest question
@@ -69,13 +73,24 @@ class Settling:
         self._also: list[Callable[[], bool]] = []
         self._apps: dict[int, str] = {}  # window -> its class, in small letters
         self._active = 0
-        connection.know_atoms(("_NET_WM_PING", "_NET_CLIENT_LIST", "_NET_ACTIVE_WINDOW", *ABOUT))
-        self._ping = connection.atom("_NET_WM_PING")
+        connection.know_atoms(
+            (
+                "_NET_WM_PING",
+                "_NET_FRAME_EXTENTS",
+                "_NET_REQUEST_FRAME_EXTENTS",
+                "_NET_CLIENT_LIST",
+                "_NET_ACTIVE_WINDOW",
+                *ABOUT,
+            )
+        )
+        self._ping, self._extents = connection.atom("_NET_WM_PING"), connection.atom("_NET_FRAME_EXTENTS")
         mask = SUBSTRUCTURE_NOTIFY | PROPERTY_CHANGE  # answers to pings come to those who ask for the former
         connection.core.ChangeWindowAttributes(connection.root, EVENT_MASK, [mask])
+        connection.core.ChangeWindowAttributes(self._window, EVENT_MASK, [PROPERTY_CHANGE])
         connection.damage.Create(self._damage, connection.root, NON_EMPTY)
         connection.on(connection.damage_event, self._on_damage)
         connection.on(CLIENT_MESSAGE, self._on_message)
+        connection.on(PROPERTY_NOTIFY, self._on_property)
         connection.on(DESTROY_NOTIFY, self._on_destroy)
         connection.sync()
 
@@ -135,10 +150,15 @@ class Settling:
         self._connection.damage.Subtract(self._damage, 0, 0)
 
     def _await_answers(self, bound_s: float) -> bool:
-        """Ask the apps for a sign of life, and wait for it; do not wait for those that hang."""
-        self._learn_windows()
+        """Ask the window manager and then the apps for a sign of life, and wait; do not wait for those that hang."""
         connection = self._connection
         now = time.monotonic()
+        self._managed = False
+        mask = SUBSTRUCTURE_NOTIFY | SUBSTRUCTURE_REDIRECT
+        connection.tell(self._window, "_NET_REQUEST_FRAME_EXTENTS", to=connection.root, mask=mask)
+        if not connection.wait(lambda: self._managed, bound_s):
+            return False
+        self._learn_windows()
         self._serial = self._serial % 0x7FFFFFFF + 1
         for window, answers in self._answers_pings.items():
             if answers and window not in self._unanswered:
@@ -147,7 +167,7 @@ class Settling:
         asked = {window for window, (_, since) in self._unanswered.items() if now - since < HANGS_S}
         late = any(self._unanswered[window][0] != self._serial for window in asked)
         deadline = now + bound_s
-        if not connection.wait(lambda: not asked & self._unanswered.keys(), bound_s):
+        if not connection.wait(lambda: not asked & self._unanswered.keys(), deadline - time.monotonic()):
             return False
         # What the late have answered is an older question: there may have been input since.
         return not late or self._await_answers(deadline - time.monotonic())
@@ -182,6 +202,10 @@ class Settling:
 
     def _on_damage(self, _: bytes) -> None:
         self._damaged = True
+
+    def _on_property(self, event: bytes) -> None:
+        if struct.unpack_from("=4xII", event) == (self._window, self._extents):
+            self._managed = True
 
     def _on_message(self, event: bytes) -> None:
         kind, protocol, serial, window = struct.unpack_from("=8xIIII", event)
