@@ -124,6 +124,8 @@ class Door:
                     raise self._late()  # noqa: TRY301 (what the handlers below are for is another matter)
                 answer, got = receive(self._control)
             except OSError as error:
+                if self.alive:  # such as too many descriptors on their way between this user's processes
+                    self._given_up = f"a question could not be asked: {error}"
                 raise self.ended() from error
             except BaseException:  # interrupted between question and answer: the next answer would be this one's
                 self._given_up = self._given_up or "a question to it was interrupted"

@@ -60,6 +60,7 @@ def lease() -> Lease:
         path = at / f"{slot}.lease"
         lock = _lock(path)
         if lock is not None:
+            _clear(lock)
             return Lease(path=path, lock=lock, uid=None if uids is None else uids[slot])
     raise WorldCrashedError(f"All {SLOTS} leases of sandboxes in {at} are taken. Close some sandboxes.")
 
@@ -71,14 +72,21 @@ def sweep() -> None:
         if lock is None:
             continue
         try:
-            groups = json.loads(os.pread(lock, 65536, 0) or b"[]")
-            for group in groups:
-                _remove_group(Path(group))
-        except ValueError:  # its owner died while it was writing, before it made a group
-            pass
+            _clear(lock)
         finally:
             path.unlink(missing_ok=True)
             os.close(lock)
+
+
+def _clear(lock: int) -> None:
+    """Remove the control groups that a lease's dead owner wrote down."""
+    try:
+        groups = json.loads(os.pread(lock, 65536, 0) or b"[]")
+    except ValueError:  # it died while it was writing, before it made a group
+        groups = []
+    for group in groups:
+        _remove_group(Path(group))
+    os.ftruncate(lock, 0)
 
 
 def folder() -> Path:
@@ -92,7 +100,7 @@ def folder() -> Path:
     else:
         base = os.environ.get("XDG_RUNTIME_DIR", "")
         usable = base and os.access(base, os.W_OK)
-        made = Path(base if usable else tempfile.gettempdir()) / f"agentgym-desktop-{os.geteuid()}"
+        made = Path(base if usable else tempfile.gettempdir()) / f"agentgym-desktop-{_uid_outside()}"
     made.mkdir(mode=0o700, exist_ok=True)
     found = made.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
@@ -119,7 +127,7 @@ def _uids() -> range | None:
     """Return the users that sandboxes may run as; None where they can only run as our own."""
     if os.geteuid() != 0:
         return None
-    mapped = [tuple(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines()]
+    mapped = _mapped()
     for first, _, count in mapped:
         if first <= FIRST_UID and first + count >= FIRST_UID + SLOTS:
             return range(FIRST_UID, FIRST_UID + SLOTS)
@@ -128,13 +136,29 @@ def _uids() -> range | None:
     return range(low, first + count - 1) or None
 
 
+def _mapped() -> list[tuple[int, int, int]]:
+    """Return the ranges of users that our user namespace has: the first inside, the first outside, and how many."""
+    ranges = []
+    for line in Path("/proc/self/uid_map").read_text().splitlines():
+        first, outside, count = map(int, line.split())
+        ranges.append((first, outside, count))
+    return ranges
+
+
+def _uid_outside() -> int:
+    """Return who we are outside our user namespace: there may be many roots, each of a namespace of their own."""
+    us = os.geteuid()
+    return next((outside + us - first for first, outside, count in _mapped() if first <= us < first + count), us)
+
+
 def _remove_group(path: Path) -> None:
     """Kill what is left in a control group and remove it."""
     end = time.monotonic() + SWEEP_S
     while path.is_dir() and time.monotonic() < end:
         with contextlib.suppress(OSError):
-            for pid in (path / "cgroup.procs").read_text().split():
-                os.kill(int(pid), signal.SIGKILL)
+            for pid in map(int, (path / "cgroup.procs").read_text().split()):
+                if pid > 0:  # 0 stands for a process of another namespace, and for kill it would be our own group
+                    os.kill(pid, signal.SIGKILL)
         try:
             path.rmdir()
         except OSError:

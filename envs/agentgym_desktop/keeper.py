@@ -117,6 +117,7 @@ def main(owner_pid: int, requests: socket.socket) -> None:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the owner decides
         signal.signal(number, signal.SIG_IGN)
+    os.chdir("/")
     try:
         owner = os.pidfd_open(owner_pid)
     except ProcessLookupError:

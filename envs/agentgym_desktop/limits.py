@@ -70,7 +70,8 @@ def process_limits(memory_mb: int, processes: int, *, memory_group: bool) -> dic
     The count of processes is that of the sandbox alone from Linux 5.14 on; before, that of its user on the host. Memory
     is what a process can write to (RLIMIT_DATA), since Chromium reserves more addresses than any useful RLIMIT_AS.
     """
-    limits = {"NPROC": processes, "CORE": 0, "NOFILE": OPEN_FILES, "MSGQUEUE": QUEUE_BYTES, "MEMLOCK": 8 * MIB}
+    # One byte of core file, not none: the kernel then does not start the host's handler of crashes either (core(5)).
+    limits = {"NPROC": processes, "CORE": 1, "NOFILE": OPEN_FILES, "MSGQUEUE": QUEUE_BYTES, "MEMLOCK": 8 * MIB}
     return limits if memory_group else {**limits, "DATA": memory_mb * MIB}
 
 

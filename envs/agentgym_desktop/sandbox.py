@@ -225,6 +225,8 @@ class Sandbox:
     def list(self, path: str) -> list[str]:
         """Return the names in a folder, sorted: untrusted, and of a folder with very many only some.
 
+        Bytes that are no UTF-8 are surrogates, as `os.fsdecode` makes them.
+
         Raises:
             OSError: as for `open`.
         """

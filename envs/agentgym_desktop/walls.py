@@ -117,7 +117,8 @@ def file_arguments(spec: SandboxSpec, data: Callable[[bytes], int], init: bytes)
     made = rootfs.arguments(spec.root)
     for path, content in {**rootfs.settings(spec.root), rootfs.INIT: init}.items():
         made += ["--ro-bind-data", str(data(content)), path]
-    made += ["--proc", "/proc", "--dev", "/dev"]
+    # The user owns the switches of its namespaces, such as how much memory its message queues may take.
+    made += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"]
     for path, size_mb in (
         (rootfs.HOME, spec.home_mb),
         ("/tmp", spec.tmp_mb),  # noqa: S108 (inside the sandbox it is its own)
