@@ -39,6 +39,7 @@ MAX_DEPTH = 200
 ACCESSIBLE = "org.a11y.atspi.Accessible"
 CACHE, TEXT = "org.a11y.atspi.Cache", "org.a11y.atspi.Text"
 COMPONENT = "org.a11y.atspi.Component"
+PASSING = BITS["focused"] | BITS["checked"] | BITS["pressed"] | BITS["selected"] | BITS["expanded"]
 LABELLED_BY = 2  # of AtspiRelationType
 MENUS = frozenset({"menu", "menu-item", "check-menu-item", "radio-menu-item", "tearoff-menu-item", "separator"})
 
@@ -181,9 +182,9 @@ class Application:
         self._stale = False
 
     def _ask_states(self, budgeted: Budgeted) -> None:
-        """Ask for the states of nodes that are in doubt, and of those that have the focus."""
-        focused = {node.path for node, _ in self.order if node.bits & BITS["focused"]}
-        paths = [path for path in self._doubtful | focused if path in self.nodes][:MAX_CHILDREN]
+        """Ask for the states of nodes that are in doubt, and of those that may lose theirs without a word."""
+        passing = {node.path for node, _ in self.order if node.bits & PASSING or node.role in FIELDS}
+        paths = [path for path in self._doubtful | passing if path in self.nodes][:MAX_CHILDREN]
         calls = [Call(self.bus_name, path, ACCESSIBLE, "GetState", answer="au") for path in paths]
         for path, answer in zip(paths, budgeted.ask(calls), strict=True):
             if answer is not None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_CELLS = 1_200  # of one table
 MAX_ROWS, MAX_COLUMNS = 80, 60
-SMALL = 300  # cells of a table that is read whole
+SMALL = 60  # cells of a table that is read whole
 MARGIN_ROWS, MARGIN_COLUMNS = 3, 2  # empty ones told beside those that hold something
 LEAST_ROWS, LEAST_COLUMNS = 8, 5
 HEADERS = (2, 14, 26, 38)  # pixels below the upper edge: there may be a header
@@ -77,11 +77,18 @@ class Grid:
             return []
         places = [(row, column) for row in range(span.top, span.bottom) for column in range(span.left, span.right)]
         places = places[:MAX_CELLS]
+        if not sheet:  # rows come and go, and their cells move with them
+            self._paths.clear()
+        cells = self._look(ask, places, span, sheet=sheet)
+        if any(place not in self._paths for place in places):  # some had been given up by the application
+            cells = self._look(ask, places, span, sheet=sheet)
+        return cells
+
+    def _look(self, ask: Ask, places: list[tuple[int, int]], span: Span, *, sheet: bool) -> list[Cell]:
+        """Read cells; those that are gone are forgotten."""
         self._find(ask, [place for place in places if place not in self._paths])
         known = [(place, self._paths[place]) for place in places if place in self._paths]
-        if sheet:
-            return self._sheet(ask, known, span)
-        return self._cells(ask, known)
+        return self._sheet(ask, known, span) if sheet else self._cells(ask, known)
 
     def _call(self, path: str, interface: str, member: str, answer: str, *body: int) -> Call:
         signature = {"GetText": "ii", "GetAccessibleAt": "ii", "GetAccessibleAtPoint": "iiu", "GetExtents": "u"}
