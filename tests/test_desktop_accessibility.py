@@ -13,7 +13,7 @@ from agentgym.action import Click, Press, Type
 from agentgym.errors import SessionCrashedError
 from agentgym.look import Budget, Look
 from agentgym_desktop.accessibility import Accessibility, Limits, Reading
-from agentgym_desktop.apps import CALC, CALCULATOR, EDITOR, TERMINAL
+from agentgym_desktop.apps import BROWSER, CALC, CALCULATOR, EDITOR, FILES, TERMINAL, WRITER
 from agentgym_desktop.desktop import Desktop
 from agentgym_desktop.settings import ENVIRONMENT
 
@@ -157,6 +157,47 @@ def test_a_sheet_tells_its_cells_by_name_and_value() -> None:
         assert [each.role for each in fields] == ["textbox", "button"]
         bold = find(desktop, "button", "Bold")
         assert all(abs(each.box.y - bold.box.y) < 20 for each in fields)  # LibreOffice says that they are 25 lower
+    finally:
+        desktop.close()
+
+
+def test_a_file_manager_tells_its_files_and_its_menu_while_it_is_open() -> None:
+    """It is of GTK 2, which says of no menu item that it shows."""
+    desktop = Desktop.start()
+    try:
+        desktop.put({"notes.txt": b"", "docs/a.txt": b""})
+        desktop.open(FILES.with_())
+        desktop.rest()
+        assert [each.name for each in desktop.elements if each.role == "option"] == ["docs", "notes.txt"]
+        desktop.act(Click(element=find(desktop, "menuitem", "Go").id))
+        assert find(desktop, "menuitem", "Home Folder")
+        desktop.act(Press(keys="Escape"))
+        assert not any(each.name == "Connect to Server..." for each in desktop.elements)
+    finally:
+        desktop.close()
+
+
+def test_a_browser_tells_its_page() -> None:
+    desktop = Desktop.start()
+    try:
+        page = b"<title>Order</title><h1>Buy</h1><label>Name <input value=Ada></label><button disabled>Go</button>"
+        desktop.put({"page.html": page})
+        desktop.open(BROWSER.with_("page.html"))
+        desktop.rest()
+        lines = {without_ids(each.line) for each in desktop.elements}
+        assert {'heading "Buy"', 'textbox "Name" value "Ada"', 'button "Go" disabled'} <= lines
+    finally:
+        desktop.close()
+
+
+def test_a_word_processor_tells_its_paragraphs() -> None:
+    desktop = Desktop.start(apps=(WRITER,))
+    try:
+        desktop.act(Type(text="Dear Ada,\nthank you."))
+        tree = without_ids(desktop.look(LOOK, "").tree)
+        assert re.search(
+            r'^ +textbox "Untitled 1 - LibreOffice Document".*\n +text "Dear Ada,"\n +text "thank you."', tree, re.M
+        )
     finally:
         desktop.close()
 
