@@ -12,6 +12,8 @@ from pathlib import Path
 
 from agentgym.errors import MissingDependencyError
 
+FOLDERS = ("usr/bin", "usr/games", "usr/sbin")
+
 
 @dataclass(frozen=True)
 class App:
@@ -33,22 +35,26 @@ class App:
     accessible: bool = True
     needs: str = ""
 
-    def check(self) -> None:
+    def check(self, root: Path | None = None) -> None:
         """Check that it is installed.
+
+        Args:
+            root: the root file system of the desktops; None for the host's programs.
 
         Raises:
             MissingDependencyError: it is not.
         """
-        if shutil.which(self.argv[0]) is None:
-            raise MissingDependencyError(
-                f"The desktop's {self.name} needs the program {self.argv[0]!r}, which is not installed. "
-                f"Install it with: sudo apt-get install --no-install-recommends {self.package}"
-            )
-        if self.needs and not any(Path("/").glob(self.needs.lstrip("/"))):
-            raise MissingDependencyError(
-                f"The desktop's {self.name} needs {self.needs} to tell what it shows, which is not installed. "
-                f"Install it with: sudo apt-get install --no-install-recommends {self.package}"
-            )
+        found = shutil.which(self.argv[0]) is not None if root is None else _is_in(root, self.argv[0])
+        if found and (not self.needs or any((root or Path("/")).glob(self.needs.lstrip("/")))):
+            return
+        lacking = f"{self.needs} to tell what it shows" if found else f"the program {self.argv[0]!r}"
+        if root is None:
+            where, cure = "", f"Install it with: sudo apt-get install --no-install-recommends {self.package}"
+        else:
+            where, cure = f" in {root}", f"Build that anew with: scripts/build_rootfs {root} {self.package}"
+        raise MissingDependencyError(
+            f"The desktop's {self.name} needs {lacking}, which is not installed{where}. {cure}"
+        )
 
     def with_(self, *arguments: str) -> Start:
         """Return a start of it with arguments, such as a file in the home folder."""
@@ -100,3 +106,8 @@ _BROWSER = (
 BROWSER = App("browser", ("chromium", *_BROWSER), "chromium", start_s=60.0)
 
 APPS = (EDITOR, FILES, TERMINAL, CALCULATOR, CALC, WRITER, PDF_VIEWER, IMAGE_VIEWER, BROWSER)
+
+
+def _is_in(root: Path, program: str) -> bool:
+    """Return whether a root file system has a program; a link in it may point to where only it is the root."""
+    return any((root / folder / program).is_symlink() or (root / folder / program).exists() for folder in FOLDERS)

@@ -11,6 +11,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from agentgym.action import Done
 from agentgym.errors import InfrastructureError, SessionCrashedError, SessionTimeoutError
 from agentgym.look import PICTURES, PLAIN
 from agentgym.marks import draw_marks
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from agentgym_desktop.services import Services
     from agentgym_desktop.task import Setup
 
-SPEC = SandboxSpec(environment=ENVIRONMENT)
+SPEC = SandboxSpec(environment=ENVIRONMENT)  # a desktop's sandbox has at least these variables
 OPENED_S = 5.0  # how long a window that has just opened may go on drawing itself
 LISTED = frozenset({"option", "menuitem", "treeitem", "radio", "tab", "cell", "row", "text"})
 READ_ONLY = frozenset({"window", "dialog", "text", "heading", "label", "separator", "statusbar", "group", "tooltip"})
@@ -63,26 +64,27 @@ class Desktop:
         self._windows = Windows(running.display)
         self._settling = Settling(running.display)
         self._inputs = Inputs(running.display, self._settling, self._windows, self.clipboard)
-        self._accessibility = Accessibility(
-            sandbox.connect, ENVIRONMENT["AT_SPI_BUS_ADDRESS"], screen=self.size
-        )
+        self._accessibility = Accessibility(sandbox.connect, ENVIRONMENT["AT_SPI_BUS_ADDRESS"], screen=self.size)
         self._spots: dict[int, Spot] = {}  # of the newest observation
 
     @classmethod
-    def start(cls, *, size: tuple[int, int] = (1280, 720), apps: Sequence[App] = ()) -> Desktop:
+    def start(
+        cls, *, size: tuple[int, int] = (1280, 720), apps: Sequence[App] = (), spec: SandboxSpec = SPEC
+    ) -> Desktop:
         """Start a desktop with apps, one after the other, and wait until it can be used.
 
         Args:
             size: width and height of the screen in pixels.
             apps: what is open on it.
+            spec: its sandbox; its variables are those of `SPEC`.
 
         Raises:
             MissingDependencyError: something is not installed, or the machine permits no namespaces.
             InfrastructureError: it did not start.
         """
         for app in apps:
-            app.check()
-        sandbox = Sandbox.start(SPEC)
+            app.check(spec.root)
+        sandbox = Sandbox.start(spec)
         with contextlib.ExitStack() as undo:
             undo.callback(sandbox.close)
             running = services.start(sandbox, size)
@@ -157,7 +159,7 @@ class Desktop:
             SessionCrashedError: it ended; the error has what it wrote.
             SessionTimeoutError: its window does not come.
         """
-        start.app.check()
+        start.app.check(self.sandbox.spec.root)
         windows = {window.id for window in self._windows.list()}
         shown = len(self._read(PLAIN).elements)
         child = self.sandbox.spawn(start.argv, env=ENVIRONMENT)
@@ -182,7 +184,7 @@ class Desktop:
             )
         self._settling.settle(bound_s=OPENED_S)
         if start.app.accessible:
-            self._await_more_elements(shown, OPENED_S)
+            self._await_elements(shown, start.app.start_s)
 
     def focus(self, window: int) -> bool:
         """Bring a window to the front, by its id; False where it did not take the focus."""
@@ -250,7 +252,10 @@ class Desktop:
         """
         self._services.check()
         error = self._inputs.perform(action, self._spots, option=self._option)
-        self._settling.settle()
+        if isinstance(action, Done):  # what was done last, such as saving a file, is to be finished by then
+            self._settling.settle(bound_s=OPENED_S)
+        else:
+            self._settling.settle()
         return error
 
     def close(self) -> None:
@@ -262,10 +267,25 @@ class Desktop:
     def _read(self, look: Look) -> Reading:
         return self._accessibility.read(self._windows.list(), limits=Limits(budget=look.budget))
 
-    def _await_more_elements(self, before: int, bound_s: float) -> None:
-        """Wait until more than windows have been added to what there was; some apps tell their elements late."""
-        deadline = time.monotonic() + bound_s
-        while len(self._read(PLAIN).elements) <= before + 1 and time.monotonic() < deadline:
+    def _await_elements(self, before: int, bound_s: float) -> None:
+        """Wait until an app that has opened tells all of its elements; some have a window long before they do.
+
+        Args:
+            before: how many elements there were.
+            bound_s: how long to wait at most for an app that does not answer.
+        """
+        silent_until = time.monotonic() + bound_s
+        deadline = time.monotonic() + OPENED_S
+        told = -1
+        while time.monotonic() < (silent_until if told < 0 else deadline):
+            reading = self._read(PLAIN)
+            count = len(reading.elements)
+            if reading.problems:  # it is busy with its start
+                told, deadline = -1, time.monotonic() + OPENED_S
+            elif count > before + 1 and count == told:
+                return
+            else:
+                told = count
             self._settling.settle(Patience(0.03, 0.1))
 
     def _option(self, element: int, label: str) -> Spot | None:

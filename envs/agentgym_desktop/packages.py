@@ -15,6 +15,7 @@ FILES: dict[str, str] = {
     "openbox": "usr/bin/openbox",
     "dbus-daemon": "usr/bin/dbus-daemon",
     "at-spi2-core": "usr/libexec/at-spi2-registryd",
+    "libatk-adaptor": "usr/lib/*/gtk-2.0/modules/libatk-bridge.so",
     "adwaita-icon-theme": "usr/share/icons/Adwaita/index.theme",
     "fonts-dejavu-core": "usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
     "fonts-liberation": "usr/share/fonts/truetype/liberation*/LiberationSans-Regular.ttf",

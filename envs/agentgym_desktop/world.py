@@ -15,6 +15,7 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from agentgym.action import Action
@@ -22,7 +23,7 @@ from agentgym.errors import InfrastructureError, SessionStateError
 from agentgym.look import PLAIN, Look, Part, all_parts
 from agentgym.world import Step, World, refuse_busy, refuse_too_many
 from agentgym_desktop.apps import EDITOR
-from agentgym_desktop.desktop import Desktop
+from agentgym_desktop.desktop import SPEC, Desktop
 from agentgym_desktop.pool import Pool
 from agentgym_desktop.session import Kind, Session
 from agentgym_desktop.task import DesktopTask
@@ -45,7 +46,10 @@ class DesktopWorld(World):
         screenshot: whether observations carry a screenshot, whatever `look` says.
         look: what observations hold, and how much of a full screen.
         standby: how many desktops wait for the next episodes, >= 0; None for half of the slots, at most `MAX_STANDBY`.
-            A light one takes some 70 MB of memory, one with an office program 300 MB.
+            A light one takes some 40 MB of memory, one with an office program 300 MB.
+        root: a root file system that `scripts/build_rootfs` made, the same on every machine; None for the host's own
+            programs.
+        memory_mb: what all programs of a desktop may take together, files included.
 
     Raises:
         MissingDependencyError: raised by `reset`: bubblewrap, the X server or an app is not installed, or the machine
@@ -58,7 +62,14 @@ class DesktopWorld(World):
     prepares: ClassVar[bool] = True
 
     def __init__(
-        self, *, num_slots: int = 1, screenshot: bool = False, look: Look = PLAIN, standby: int | None = None
+        self,
+        *,
+        num_slots: int = 1,
+        screenshot: bool = False,
+        look: Look = PLAIN,
+        standby: int | None = None,
+        root: Path | str | None = None,
+        memory_mb: int = SPEC.memory_mb,
     ) -> None:
         if num_slots < 1:
             raise ValueError(f"num_slots must be at least 1, got {num_slots}")
@@ -68,6 +79,7 @@ class DesktopWorld(World):
             raise ValueError(f"standby must be at least 0, got {standby}")
         self.num_slots = num_slots
         self._standby = standby
+        self._spec = replace(SPEC, root=None if root is None else Path(root).absolute(), memory_mb=memory_mb)
         self._look = replace(look, parts=all_parts(look.parts, screenshot=screenshot))
         self._start_anew()
         _WORLDS.add(self)
@@ -168,7 +180,7 @@ class DesktopWorld(World):
         self._retired.submit(desktop.close)
 
     def _start_desktop(self, kind: Kind) -> Desktop:
-        desktop = Desktop.start(size=kind.size, apps=kind.apps)
+        desktop = Desktop.start(size=kind.size, apps=kind.apps, spec=self._spec)
         if kind.instance is not None:
             task, seed = kind.instance
             assert isinstance(task, DesktopTask)
