@@ -252,6 +252,15 @@ def test_namespaces_refused_without_a_switch_point_to_the_container() -> None:
     assert "container" in str(error)
 
 
+@pytest.mark.parametrize(
+    "why", ["Resource temporarily unavailable", "nesting depth or max_*_namespaces exceeded (ENOSPC)"]
+)
+def test_namespaces_that_are_only_used_up_are_a_failure_of_the_machine_and_not_of_its_set_up(why: str) -> None:
+    error = refusals.explain(f"bwrap: Creating new namespace failed: {why}", 1.0, Path("/nowhere"))
+    assert isinstance(error, WorldCrashedError)
+    assert why in str(error)
+
+
 def test_bubblewraps_own_complaint_is_in_the_error() -> None:
     with pytest.raises(WorldCrashedError, match="/no/such/folder"):
         Sandbox.start(SandboxSpec(binds=(Bind(Path("/no/such/folder"), "/given"),)))

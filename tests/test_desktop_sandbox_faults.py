@@ -6,6 +6,7 @@ import fcntl
 import json
 import multiprocessing
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from agentgym.errors import SessionCrashedError, SessionTimeoutError
+from agentgym.errors import SessionCrashedError, SessionTimeoutError, WorldCrashedError
 from agentgym_desktop import door, identity
 from agentgym_desktop.keeping import keeper
 from agentgym_desktop.sandbox import Sandbox
@@ -143,6 +144,21 @@ def test_sandboxes_end_with_their_keeper_and_the_next_one_sweeps() -> None:
             assert next_one.run(["true"]).status == 0
     assert not control_groups(os.getpid())
     assert not stale()
+
+
+def test_a_keeper_that_can_start_nothing_says_why_and_keeps_the_others() -> None:
+    with Sandbox.start() as sandbox:
+        before = resource.prlimit(keeper().pid, resource.RLIMIT_NPROC)
+        resource.prlimit(keeper().pid, resource.RLIMIT_NPROC, (0, before[1]))
+        try:
+            with pytest.raises(WorldCrashedError, match="Resource temporarily unavailable"):
+                Sandbox.start()
+        finally:
+            resource.prlimit(keeper().pid, resource.RLIMIT_NPROC, before)
+        assert sandbox.run(["true"]).status == 0
+        with Sandbox.start() as next_one:
+            assert next_one.run(["true"]).status == 0
+    assert not control_groups(os.getpid())
 
 
 def test_what_an_owner_and_its_keeper_leave_when_killed_together_is_swept_by_the_next() -> None:

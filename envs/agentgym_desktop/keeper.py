@@ -49,20 +49,18 @@ class Kept:
         go, gone = os.pipe2(os.O_CLOEXEC)
         try:
             self.outer = os.fork()
-        except OSError as error:  # no process or memory left: the owner hears of it when the line closes
+        except OSError as error:  # no process or memory left: the owner reads it in the log, as what bubblewrap says
             os.write(self.handed[-1], f"no process for bubblewrap: {error}\n".encode())
             self.ending = True
-        if self.outer == 0 and not self.ending:
-            os.close(gone)
-            os.read(go, 1)
-            become(plan, [*self.handed, info])
-        os.close(info)
-        os.close(go)
-        self.outer_fd = os.pidfd_open(self.outer)
-        took = [
-            join(group, self.outer) if error is None else error for group, error in zip(self.groups, took, strict=True)
-        ]
-        os.close(gone)
+        else:
+            if self.outer == 0:
+                os.close(gone)
+                os.read(go, 1)
+                become(plan, [*self.handed, info])
+            self.outer_fd = os.pidfd_open(self.outer)
+            took = [error or join(group, self.outer) for group, error in zip(self.groups, took, strict=True)]
+        for descriptor in (info, go, gone):
+            os.close(descriptor)
         for descriptor in self.handed:
             os.close(descriptor)
         self.handed = []

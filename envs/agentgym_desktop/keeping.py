@@ -74,9 +74,8 @@ class Keeper:
 
 
 _lock = threading.Lock()
-_keepers: list[
-    Keeper
-] = []  # the last one is in use; those before it have died, or are of a process that forked this one
+# The last one is in use; those before it have died, or belong to the process that this one was forked from.
+_keepers: list[Keeper] = []
 
 
 def keeper() -> Keeper:

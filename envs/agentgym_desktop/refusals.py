@@ -7,6 +7,7 @@ from pathlib import Path
 from agentgym.errors import AgentGymError, MissingDependencyError, WorldCrashedError
 
 NO_NAMESPACE = ("No permissions to create new namespace", "Creating new namespace failed", "setting up uid map")
+USED_UP = ("Resource temporarily unavailable", "Cannot allocate memory", "max_*_namespaces exceeded")
 SWITCHES = (  # the kernel's or the distribution's, what it must not be, and what it should be
     ("kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
     ("kernel/apparmor_restrict_unprivileged_userns", "1", "kernel.apparmor_restrict_unprivileged_userns=0"),
@@ -27,12 +28,13 @@ def explain(said: str, timeout_s: float, sysctl: Path = Path("/proc/sys")) -> Ag
         sysctl: where the kernel's switches are.
     """
     said = said.strip()
-    if any(sign in said for sign in NO_NAMESPACE):
-        switches = [
-            f"`sudo sysctl -w {remedy}`"
-            for name, bad, remedy in SWITCHES
-            if (sysctl / name).exists() and (sysctl / name).read_text().strip() == bad
-        ]
+    switches = [
+        f"`sudo sysctl -w {remedy}`"
+        for name, bad, remedy in SWITCHES
+        if (sysctl / name).exists() and (sysctl / name).read_text().strip() == bad
+    ]
+    busy = any(sign in said for sign in USED_UP) and not switches
+    if any(sign in said for sign in NO_NAMESPACE) and not busy:
         todo = f"Run {' and '.join(switches)}." if switches else CONTAINER
         return MissingDependencyError(
             f"A desktop needs user namespaces, and this machine does not permit them. {todo} ({said})"
