@@ -191,6 +191,23 @@ def test_a_field_is_filled_with_short_long_and_no_text(desktop: Screen) -> None:
         assert text_of(desktop) == (text or "nothing to copy")
 
 
+def test_a_drag_moves_a_window_by_its_title_bar_and_marks_text(desktop: Screen, editor: Window) -> None:
+    assert desktop.windows.focus(editor.id)
+    box = next(window for window in desktop.windows.list() if window.id == editor.id).box
+    x, y = box.x + box.width // 3, box.y - 8
+    desktop.act(Drag(x=x, y=y, to_x=x + 60, to_y=y + 40))
+    assert desktop.windows.wait(
+        lambda windows: any(each.box == box._replace(x=box.x + 60, y=box.y + 40) for each in windows), 5.0
+    )
+    desktop.act(Click(x=640, y=400), Press("Control+a"), Type("marked\n" * 8))
+    left, line = box.x + 60 + 10, box.y + 40 + 60  # within the text
+    desktop.act(Drag(x=left, y=line, to_x=left + 300, to_y=line + 40), Press("Control+c"))
+    marked = desktop.clipboard.read()
+    assert marked
+    assert set(marked) == set("marked\n")
+    assert len(marked) < 56
+
+
 def test_text_of_any_script_arrives_in_a_terminal(desktop: Screen) -> None:
     child, _ = desktop.open("xterm", "-e", "cat > typed")
     desktop.act(Type(SCRIPTS + "\n"), Press("Control+d"))

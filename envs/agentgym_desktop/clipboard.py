@@ -8,7 +8,8 @@ from an app: it is text of a bounded size, or none.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, NamedTuple
 
 from agentgym_desktop.connection import PROPERTY_NOTIFY, SELECTION_CLEAR, SELECTION_NOTIFY, SELECTION_REQUEST
 
@@ -18,12 +19,20 @@ if TYPE_CHECKING:
 READ_S = 2.0  # for an app to hand its clipboard over
 PIECE_BYTES = 128 * 1024  # longer texts go in pieces of this size
 MAX_BYTES = 4 * 1024 * 1024  # of a text that is read
+TRANSFER_S = 2.0  # an app that has not taken a piece in so long will not
 MAX_TRANSFERS = 32  # texts that are being handed over in pieces
 PROPERTY_CHANGE, EVENT_MASK = 0x400000, 0x800
 NEW_VALUE, DELETED = 0, 1
 HANDED_OVER = "AGENTGYM_CLIPBOARD"
 TEXT_KINDS = ("UTF8_STRING", "text/plain;charset=utf-8", "text/plain", "TEXT", "STRING")
 ATOMS = ("CLIPBOARD", "TARGETS", "TIMESTAMP", "INCR", "ATOM", "INTEGER", HANDED_OVER, *TEXT_KINDS)
+
+
+class _Transfer(NamedTuple):
+    kind: int
+    left: bytes
+    since: float
+    """When the app took the piece before."""
 
 
 class Clipboard:
@@ -37,7 +46,7 @@ class Clipboard:
         self._connection = connection = display.connection
         self._window = display.window
         self._text: bytes | None = None  # what we own
-        self._transfers: dict[tuple[int, int], tuple[int, bytes]] = {}  # window, property -> kind, what is left
+        self._transfers: dict[tuple[int, int], _Transfer] = {}  # by window and property
         self.handed_over = 0
         """How often a whole text of ours was handed to an app."""
         self._notified: bool | None = None  # whether the owner has answered, and with something
@@ -52,6 +61,8 @@ class Clipboard:
     @property
     def busy(self) -> bool:
         """Whether an app is taking a long text, piece by piece."""
+        now = time.monotonic()
+        self._transfers = {place: each for place, each in self._transfers.items() if now - each.since < TRANSFER_S}
         return bool(self._transfers)
 
     def write(self, text: str) -> None:
@@ -147,7 +158,7 @@ class Clipboard:
             return True
         if len(self._transfers) >= MAX_TRANSFERS:
             self._transfers.pop(next(iter(self._transfers)))
-        self._transfers[requestor, place] = (kind, text)
+        self._transfers[requestor, place] = _Transfer(kind, text, time.monotonic())
         connection.core.ChangeWindowAttributes(requestor, EVENT_MASK, [PROPERTY_CHANGE])
         size = struct.pack("=I", len(text))
         connection.core.ChangeProperty(0, requestor, place, connection.atom("INCR"), 32, 1, size)
@@ -158,11 +169,11 @@ class Clipboard:
         if window == self._window and place == self._connection.atom(HANDED_OVER) and state == NEW_VALUE:
             self._news += 1
         elif state == DELETED and (window, place) in self._transfers:
-            kind, left = self._transfers.pop((window, place))
-            piece = left[:PIECE_BYTES]
-            self._connection.core.ChangeProperty(0, window, place, kind, 8, len(piece), piece)
+            transfer = self._transfers.pop((window, place))
+            piece = transfer.left[:PIECE_BYTES]
+            self._connection.core.ChangeProperty(0, window, place, transfer.kind, 8, len(piece), piece)
             if piece:
-                self._transfers[window, place] = (kind, left[PIECE_BYTES:])
+                self._transfers[window, place] = _Transfer(transfer.kind, transfer.left[PIECE_BYTES:], time.monotonic())
             else:  # an empty one ends it
                 self.handed_over += 1
 
