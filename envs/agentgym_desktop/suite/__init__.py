@@ -7,7 +7,7 @@ instances are drawn from.
 from __future__ import annotations
 
 from agentgym.task import Suite
-from agentgym_desktop.suite import editor
+from agentgym_desktop.suite import editor, files
 
-DESKTOP = Suite("desktop", (*editor.TASKS,))
+DESKTOP = Suite("desktop", (*editor.TASKS, *files.TASKS))
 """All tasks."""

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 Hands = Generator[Action, Observation, Observation]
 
 LOOKS_MS = (50, 100, 200, 400, 800, 1600, 3200, 6400)  # between looks at an app that takes its time
-CONFIRMS = 3  # clicks on a dialog's button
-CONFIRM_MS = 300  # that a dialog may take to close
+TRIES = 4  # at what an app may not notice
+TRY_MS = (0, 100, 300)  # between looks whether it did
 MENU_ROLES = ("menuitem", "menuitemcheckbox", "menuitemradio")
 
 
@@ -71,6 +71,33 @@ def until(observation: Observation, condition: Callable[[Observation], object], 
     return observation
 
 
+def insist(
+    observation: Observation,
+    act: Callable[[Observation], Action],
+    condition: Callable[[Observation], object],
+    what: str = "",
+) -> Hands:
+    """Do something until it has had its effect: apps lose clicks while they load.
+
+    Args:
+        observation: the newest.
+        act: says what to do.
+        condition: whether it has had its effect; nothing is done where it has.
+        what: is to come of it, for the message.
+
+    Raises:
+        ActionError: it does not come.
+    """
+    for _ in range(TRIES):
+        if condition(observation):
+            return observation
+        observation = yield act(observation)
+        for ms in TRY_MS:
+            if not condition(observation):
+                observation = yield Wait(ms)
+    return (yield from until(observation, condition, what))
+
+
 def until_there(observation: Observation, role: str | tuple[str, ...], name: str | None = None) -> Hands:
     """Look again until there is an element of a role and a name."""
     return (yield from until(observation, lambda seen: find_all(seen, role, name), f"{role} {name!r}"))
@@ -106,6 +133,7 @@ def name_file(observation: Observation, path: str, *, dialog: str = "Save As", b
     observation = yield from until_there(observation, "textbox", "Name:")
     observation = yield Fill(find(observation, "textbox", "Name:").id, path)
     observation = yield Press("Enter")
+    observation = yield Wait(TRY_MS[-1])
     observation = yield from _confirm(observation, dialog, button)
     if find_all(observation, "button", "Replace"):
         observation = yield Click(find(observation, "button", "Replace").id)
@@ -123,23 +151,20 @@ def pick_file(observation: Observation, path: str, *, dialog: str = "Open File",
     """
     observation = yield from until_there(observation, "dialog", dialog)
     observation = yield Type(path)  # the dialog opens a field for it by itself
-    observation = yield Click(find(observation, "button", button).id)
-    return (yield from _confirm(observation, dialog, button))
+    observation = yield from _confirm(observation, dialog, button)
+    return (yield from until_gone(observation, "dialog", dialog))
 
 
 def _confirm(observation: Observation, dialog: str, button: str) -> Hands:
     """Click a dialog's button until the dialog is gone or asks something: a list of completions takes a click."""
 
     def over(seen: Observation) -> bool:
-        return bool(find_all(seen, "button", "Replace")) or not find_all(seen, "dialog", dialog)
+        return bool(find_all(seen, "button", "Replace")) or not find_all(seen, "button", button)
 
-    for _ in range(CONFIRMS):
-        if not over(observation):
-            observation = yield Wait(CONFIRM_MS)
-        if over(observation):
-            break
-        observation = yield Click(find(observation, "button", button).id)
-    return (yield from until(observation, over, f"the end of the dialog {dialog!r}"))
+    def press(seen: Observation) -> Action:
+        return Click(find(seen, "button", button).id)
+
+    return (yield from insist(observation, press, over, f"the end of the dialog {dialog!r}"))
 
 
 def said(observation: Observation, pattern: str) -> tuple[str, ...]:
