@@ -92,12 +92,11 @@ class Clipboard:
         if found is None:
             return None
         if found.type != connection.atom("INCR"):
-            return found.value.decode(errors="replace") if found.after == 0 else self._rest(found.value, timeout_s)
+            return found.value.decode(errors="replace") if found.after == 0 else self._rest(found.value)
         return self._pieces(timeout_s)
 
-    def _rest(self, beginning: bytes, timeout_s: float) -> str | None:
+    def _rest(self, beginning: bytes) -> str | None:
         """Read what did not fit into one answer."""
-        del timeout_s
         connection, whole = self._connection, bytearray(beginning)
         while len(whole) < MAX_BYTES:
             name = connection.atom(HANDED_OVER)
