@@ -38,23 +38,8 @@ CHUNK_BYTES = 64 * 1024
 
 ERROR, REPLY, GENERIC_EVENT = 0, 1, 35  # first byte of a message
 SENT = 0x80  # bit of the first byte of an event that a client made
-(
-    DESTROY_NOTIFY,
-    PROPERTY_NOTIFY,
-    SELECTION_CLEAR,
-    SELECTION_REQUEST,
-    SELECTION_NOTIFY,
-    CLIENT_MESSAGE,
-    MAPPING_NOTIFY,
-) = (
-    17,
-    28,
-    29,
-    30,
-    31,
-    33,
-    34,
-)
+DESTROY_NOTIFY, PROPERTY_NOTIFY = 17, 28  # kinds of events
+SELECTION_CLEAR, SELECTION_REQUEST, SELECTION_NOTIFY, CLIENT_MESSAGE = 29, 30, 31, 33
 ALWAYS_SENT = frozenset({SELECTION_NOTIFY, CLIENT_MESSAGE})
 
 
