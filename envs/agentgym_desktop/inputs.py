@@ -13,7 +13,7 @@ import xcffib.xproto
 
 from agentgym.action import Action, Click, Done, Drag, Fill, Hover, Press, Scroll, Select, Type, Wait
 from agentgym.errors import ActionError
-from agentgym_desktop.keys import Keyboard, chord_of, key_press, key_release, symbol_of
+from agentgym_desktop.keys import Keyboard, Stroke, chord_of, key_press, key_release, symbol_of
 from agentgym_desktop.settings import DOUBLE_CLICK_MS
 from agentgym_desktop.settle import Patience, Settling
 
@@ -33,6 +33,7 @@ STEP_BOUND_S = 0.15  # for apps to handle one move of a drag
 PIXELS_A_CLICK = 50  # what one click of the wheel scrolls, about, in the apps of a desktop
 PASTE_CHARACTERS = 400  # longer texts are filled in from the clipboard
 PASTE_S = 2.0
+REPEATS_S = {"Galculator": 0.13}  # windows' classes -> between two strokes of one key, or the app misses the second
 BUTTONS = {"left": 1, "middle": 2, "right": 3}
 WHEEL_UP, WHEEL_DOWN, WHEEL_LEFT, WHEEL_RIGHT = 4, 5, 6, 7
 LISTS = frozenset({"listbox", "list", "menu", "radiogroup", "tablist", "tree", "treegrid", "grid", "table"})
@@ -75,6 +76,8 @@ class Inputs:
         self._clipboard = clipboard
         settling.wait_also(lambda: not clipboard.busy)
         self._keyboard = Keyboard(display.connection)
+        self._struck: dict[Stroke, float] = {}  # when each key was pressed last
+        self._pause_s: float | None = None  # of `REPEATS_S`, for the app that has the keyboard; None while not known
         self._clicked = (-SAME_PLACE, -SAME_PLACE, 0, 0.0)  # x, y, button and when
 
     def perform(
@@ -90,6 +93,7 @@ class Inputs:
         Raises:
             InfrastructureError: the X server ended or does not answer, or the window manager ended.
         """
+        self._pause_s = None
         try:
             self._perform(action, spots, option or (lambda _element, _label: None))
         except ActionError as error:
@@ -220,6 +224,7 @@ class Inputs:
                 if stroke.shifted != shifted:
                     (key_press if stroke.shifted else key_release)(self._connection, shift)
                     shifted = stroke.shifted
+                self._await_turn(stroke)
                 key_press(self._connection, stroke.keycode)
                 key_release(self._connection, stroke.keycode)
             if shifted:
@@ -234,11 +239,24 @@ class Inputs:
         down = [self._keyboard.modifier(name) for name in dict.fromkeys(held)]
         if stroke.shifted and "Shift" not in held:
             down.append(self._keyboard.modifier("Shift"))
+        self._await_turn(stroke)
         for keycode in [*down, stroke.keycode]:
             key_press(self._connection, keycode)
         for keycode in [stroke.keycode, *reversed(down)]:
             key_release(self._connection, keycode)
         self._connection.sync()
+
+    def _await_turn(self, stroke: Stroke) -> None:
+        """Let some time pass where a key is pressed again so soon that its app would miss it."""
+        now = time.monotonic()
+        if now - self._struck.get(stroke, 0.0) < max(REPEATS_S.values()):
+            if self._pause_s is None:
+                active = self._windows.active
+                self._pause_s = REPEATS_S.get(active.app, 0.0) if active is not None else 0.0
+            if self._pause_s:
+                self._connection.sync()
+                self._connection.wait(bool, self._struck[stroke] + self._pause_s - now)
+        self._struck[stroke] = time.monotonic()
 
     # Fields and lists.
 
