@@ -7,7 +7,7 @@ instances are drawn from.
 from __future__ import annotations
 
 from agentgym.task import Suite
-from agentgym_desktop.suite import editor, files
+from agentgym_desktop.suite import editor, files, spreadsheet, workbook
 
-DESKTOP = Suite("desktop", (*editor.TASKS, *files.TASKS))
+DESKTOP = Suite("desktop", (*editor.TASKS, *files.TASKS, *spreadsheet.TASKS, *workbook.TASKS))
 """All tasks."""
