@@ -73,9 +73,9 @@ def start(sandbox: Sandbox, size: tuple[int, int]) -> Services:
         if path != BUS_CONFIG:
             sandbox.write(path, content)
     await_socket(sandbox, BUS, bus, "message bus").close()
-    registry = _spawn(sandbox, REGISTRY)
     display = Display.open(sandbox, size, server)
     try:
+        registry = _spawn(sandbox, REGISTRY)  # only now: it ends where the X server is not there yet
         display.connection.set_property(display.connection.root, "RESOURCE_MANAGER", "STRING", RESOURCES.encode())
         display.connection.sync()
         manager = _spawn(sandbox, WINDOW_MANAGER)  # only now: it draws its titles by these
