@@ -1,8 +1,8 @@
 """Who a sandbox is on the host: an unprivileged user of its own where we are root, leased by a locked file.
 
 A lease is a file named after its slot, locked for as long as the sandbox's keeper lives, so a lease whose owner has
-died, in whatever way, is free at once. It names the sandbox's control groups; whoever finds it unlocked removes
-those. Ordinary users lease slots too, for that sweep alone: their sandboxes run under their own user.
+died, in whatever way, is free at once. It names the sandbox and its control groups; whoever finds it unlocked
+removes those. Ordinary users lease slots too, for that sweep alone: their sandboxes run under their own user.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import secrets
 import signal
 import stat
 import tempfile
@@ -35,10 +36,13 @@ class Lease:
     """A descriptor that holds the lock."""
     uid: int | None
     """The host user of the sandbox; None where it runs as our own."""
+    name: str
+    """What its control groups are called, and what its first processes have as their last argument."""
 
     def record(self, groups: list[Path]) -> None:
-        """Write down the control groups, before they are made, for whoever may have to remove them."""
-        os.pwrite(self.lock, json.dumps([str(group) for group in groups]).encode(), 0)
+        """Write down what is about to be made, for whoever may have to remove it."""
+        made = {"name": self.name, "groups": [str(group) for group in groups]}
+        os.pwrite(self.lock, json.dumps(made).encode(), 0)
 
     def give_back(self) -> None:
         """End a lease that nothing was started with."""
@@ -61,7 +65,8 @@ def lease() -> Lease:
         lock = _lock(path)
         if lock is not None:
             _clear(lock)
-            return Lease(path=path, lock=lock, uid=None if uids is None else uids[slot])
+            name = f"agentgym-{os.getpid()}-{secrets.token_hex(4)}"
+            return Lease(path=path, lock=lock, uid=None if uids is None else uids[slot], name=name)
     raise WorldCrashedError(f"All {SLOTS} leases of sandboxes in {at} are taken. Close some sandboxes.")
 
 
@@ -79,14 +84,25 @@ def sweep() -> None:
 
 
 def _clear(lock: int) -> None:
-    """Remove the control groups that a lease's dead owner wrote down."""
-    try:
-        groups = json.loads(os.pread(lock, 65536, 0) or b"[]")
-    except ValueError:  # it died while it was writing, before it made a group
-        groups = []
-    for group in groups:
-        _remove_group(Path(group))
+    """Remove the processes and control groups that a lease's dead owner wrote down."""
+    with contextlib.suppress(ValueError):  # it died before it had written, and so before it made anything
+        made = json.loads(os.pread(lock, 65536, 0))
+        _kill(made["name"])
+        for group in made["groups"]:
+            _remove_group(Path(group))
     os.ftruncate(lock, 0)
+
+
+def _kill(name: str) -> None:
+    """Kill the processes whose last argument is a sandbox's name.
+
+    Sandboxes end with their keeper. But where it is killed in the millisecond in which bubblewrap has started its
+    second process and not yet told it to go on, that one waits for ever.
+    """
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "cmdline").read_bytes().endswith(b"\0" + name.encode() + b"\0"):
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def folder() -> Path:

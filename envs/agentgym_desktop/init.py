@@ -1,10 +1,10 @@
 """Process 1 inside a sandbox: it starts programs and opens files and sockets for the host, and does nothing else.
 
-Run as ``python3 -I -S init.py CONTROL`` by bubblewrap, with a SOCK_SEQPACKET socket on descriptor CONTROL. A request
-is fields divided by NUL bytes: an operation, then its arguments; descriptors come beside it. The answer is ``ok`` or
-``error`` with its field, and at most one descriptor. The host is trusted, and nothing inside can reach the socket: it
-is closed on exec, and this process cannot be traced or read, for it is not dumpable. What programs write never passes
-through here: the host hands over its own pipes.
+Run as ``python3 -I -S init.py CONTROL NAME`` by bubblewrap, with a SOCK_SEQPACKET socket on descriptor CONTROL. NAME
+is for the host, to tell whose process this is. A request is fields divided by NUL bytes: an operation, then its
+arguments; descriptors come beside it. The answer is ``ok`` or ``error`` with its field, and at most one descriptor.
+The host is trusted, and nothing inside can reach the socket: it is closed on exec, and this process cannot be traced
+or read, for it is not dumpable. What programs write never passes through here: the host hands over its own pipes.
 
 It stands alone, on the Python of the sandbox's file system (3.9 or later), and imports little: each sandbox pays for
 it.

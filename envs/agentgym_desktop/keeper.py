@@ -28,7 +28,10 @@ FIRST_DESCRIPTOR = 10  # what bubblewrap gets is numbered from here; the plan's 
 HIGH_DESCRIPTOR = 200  # above all numbers that bubblewrap is given
 RETRY_S = 0.05  # a control group is busy for a moment after its last process
 TRIES = 100
+PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+
+libc = ctypes.CDLL(None)
 
 
 class Kept:
@@ -47,6 +50,7 @@ class Kept:
         took = [make_group(group) for group in self.groups]
         self.info, info = os.pipe2(os.O_CLOEXEC)
         go, gone = os.pipe2(os.O_CLOEXEC)
+        keeper = os.getpid()
         try:
             self.outer = os.fork()
         except OSError as error:  # no process or memory left: the owner reads it in the log, as what bubblewrap says
@@ -56,7 +60,7 @@ class Kept:
             if self.outer == 0:
                 os.close(gone)
                 os.read(go, 1)
-                become(plan, [*self.handed, info])
+                become(plan, [*self.handed, info], keeper)
             self.outer_fd = os.pidfd_open(self.outer)
             took = [error or join(group, self.outer) for group, error in zip(self.groups, took, strict=True)]
         for descriptor in (info, go, gone):
@@ -112,7 +116,7 @@ class Kept:
 
 def main(owner_pid: int, requests: socket.socket) -> None:
     """Keep sandboxes until the owner is gone or closes its socket, then end those that are left."""
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the owner decides
         signal.signal(number, signal.SIG_IGN)
     os.chdir("/")
@@ -184,7 +188,7 @@ def receive(end: socket.socket) -> tuple[bytes, list[int]]:
     return message, list(descriptors)
 
 
-def become(plan: dict[str, Any], handed: list[int]) -> None:
+def become(plan: dict[str, Any], handed: list[int], keeper: int) -> None:
     """In the new process: take the numbers, the user and the program of the plan. Never returns."""
     try:
         high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, HIGH_DESCRIPTOR) for descriptor in handed]
@@ -204,6 +208,9 @@ def become(plan: dict[str, Any], handed: list[int]) -> None:
             os.setgroups([])
             os.setresgid(plan["uid"], plan["uid"], plan["uid"])
             os.setresuid(plan["uid"], plan["uid"], plan["uid"])
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # bubblewrap asks for it too, but only when it has begun to work
+        if os.getppid() != keeper:
+            return
         os.execve(plan["arguments"][0], plan["arguments"], {"PATH": "/usr/bin:/bin"})  # noqa: S606 (the owner's own command)
     except OSError as error:
         os.write(2, f"cannot start {plan['arguments'][0]}: {error}\n".encode())

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import os
 import socket
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,20 +88,22 @@ def launch(spec: SandboxSpec) -> Launched:
     walls.bubblewrap()  # what may be missing is found out before there is anything to give back
     seccomp.program()
     rootfs.arguments(spec.root)
-    groups = limits.plan(spec.memory_mb, spec.processes)
     lease = identity.lease()
+    groups = limits.plan(lease.name, spec.memory_mb, spec.processes)
+    began = time.monotonic()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     line, log = Line(), Log()
     door = Door(ours, line, log, memory_mb=spec.memory_mb)
     try:
         with theirs, Handed() as handed:
-            arguments = command(spec, handed, theirs.fileno(), log.descriptor)
+            arguments = [*command(spec, handed, theirs.fileno(), log.descriptor), lease.name]
             _send(arguments, handed, line=line, lease=lease, groups=groups)
         took = line.hear("groups", START_S)
         if took is None or not door.wait_until_open(START_S):
+            waited_s = time.monotonic() - began
             line.hang_up()
             line.wait_for_end(END_S)
-            raise explain(log.read().decode(errors="replace"), START_S)  # noqa: TRY301 (the handler ends it)
+            raise explain(log.read().decode(errors="replace"), waited_s)  # noqa: TRY301 (the handler ends it)
         memory_group = "memory" in limits.holding(groups, took)
         inside = limits.process_limits(spec.memory_mb, spec.processes, memory_group=memory_group)
         for name, value in inside.items():

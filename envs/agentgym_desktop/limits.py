@@ -8,7 +8,6 @@ of each process, which several processes together can exceed.
 from __future__ import annotations
 
 import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,9 +40,8 @@ class Group:
     """The same, where they exist."""
 
 
-def plan(memory_mb: int, processes: int, *, proc: Path = Path("/proc/self")) -> list[Group]:
-    """Return the groups that limit a sandbox, as far as this machine has them; making them may still fail."""
-    name = f"agentgym-{os.getpid()}-{secrets.token_hex(4)}"
+def plan(name: str, memory_mb: int, processes: int, *, proc: Path = Path("/proc/self")) -> list[Group]:
+    """Return the groups of that name that limit a sandbox, as far as this machine has them; making them may fail."""
     version_1, version_2 = _parents(proc)
     memory = str(memory_mb * MIB)
     groups: list[Group] = []

@@ -19,12 +19,12 @@ CONTAINER = (
 )
 
 
-def explain(said: str, timeout_s: float, sysctl: Path = Path("/proc/sys")) -> AgentGymError:
+def explain(said: str, waited_s: float, sysctl: Path = Path("/proc/sys")) -> AgentGymError:
     """Make the error for a sandbox that did not start.
 
     Args:
         said: what bubblewrap, or process 1, wrote.
-        timeout_s: how long it was waited for.
+        waited_s: how long it was waited for.
         sysctl: where the kernel's switches are.
     """
     said = said.strip()
@@ -40,5 +40,7 @@ def explain(said: str, timeout_s: float, sysctl: Path = Path("/proc/sys")) -> Ag
             f"A desktop needs user namespaces, and this machine does not permit them. {todo} ({said})"
         )
     if not said:
-        return WorldCrashedError(f"A sandbox did not start within {timeout_s:g} s, and said nothing.")
+        return WorldCrashedError(
+            f"A sandbox did not start within {waited_s:.1f} s, and its start ended without a word."
+        )
     return WorldCrashedError(f"A sandbox did not start: {said}")
