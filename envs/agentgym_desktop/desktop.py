@@ -28,7 +28,7 @@ from agentgym_desktop.walls import SandboxSpec
 from agentgym_desktop.windows import Window, Windows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, Sequence, Set
 
     import numpy as np
     from numpy.typing import NDArray
@@ -161,7 +161,7 @@ class Desktop:
         """
         start.app.check(self.sandbox.spec.root)
         windows = {window.id for window in self._windows.list()}
-        shown = len(self._read(PLAIN).elements)
+        shown = {each.id for each in self._read(PLAIN).elements}
         child = self.sandbox.spawn(start.argv, env=ENVIRONMENT)
         failed = False
 
@@ -267,11 +267,11 @@ class Desktop:
     def _read(self, look: Look) -> Reading:
         return self._accessibility.read(self._windows.list(), limits=Limits(budget=look.budget))
 
-    def _await_elements(self, before: int, bound_s: float) -> None:
+    def _await_elements(self, before: Set[int], bound_s: float) -> None:
         """Wait until an app that has opened tells all of its elements; some have a window long before they do.
 
         Args:
-            before: how many elements there were.
+            before: the ids of the elements that there were; the new window may cover some of them.
             bound_s: how long to wait at most for an app that does not answer.
         """
         silent_until = time.monotonic() + bound_s
@@ -279,10 +279,10 @@ class Desktop:
         told = -1
         while time.monotonic() < (silent_until if told < 0 else deadline):
             reading = self._read(PLAIN)
-            count = len(reading.elements)
+            count = sum(each.id not in before for each in reading.elements)
             if reading.problems:  # it is busy with its start
                 told, deadline = -1, time.monotonic() + OPENED_S
-            elif count > before + 1 and count == told:
+            elif count > 1 and count == told:  # more than the window itself
                 return
             else:
                 told = count

@@ -242,6 +242,9 @@ class Inputs:
         self._await_turn(stroke)
         for keycode in [*down, stroke.keycode]:
             key_press(self._connection, keycode)
+        if {"Alt", "Meta"} & set(held):  # the window manager's: it must have the keyboard before the modifier is let go
+            self._connection.sync()
+            self._settling.handled()
         for keycode in [stroke.keycode, *reversed(down)]:
             key_release(self._connection, keycode)
         self._connection.sync()
