@@ -77,6 +77,13 @@ def processes(sandbox: Sandbox) -> list[psutil.Process]:
     return [outer, *outer.children(recursive=True)]
 
 
+def named(sandbox: Sandbox) -> Iterator[tuple[str, int]]:
+    """Yield the names and host's ids of a sandbox's processes."""
+    for process in processes(sandbox):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+            yield process.name(), process.pid
+
+
 def control_groups(owner: int) -> list[Path]:
     """Return the control groups of the sandboxes of an owner."""
     return [Path(folder) for folder, _, _ in os.walk("/sys/fs/cgroup") if f"/agentgym-{owner}-" in folder]

@@ -18,7 +18,7 @@ from agentgym_desktop import identity
 from agentgym_desktop.rootfs import PYTHON, Bind
 from agentgym_desktop.sandbox import Sandbox
 from agentgym_desktop.walls import SandboxSpec
-from tests.desktop_walls import NOBODY, host_folder, inside, on_host, processes, without
+from tests.desktop_walls import NOBODY, host_folder, inside, named, on_host, without
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,10 +193,10 @@ def test_a_link_in_place_of_a_result_leads_nowhere(sandbox: Sandbox) -> None:
     with host_folder() as folder:
         (folder / "secret").write_text("the secret")
         child = sandbox.spawn(["sh", "-c", f"ln -s {folder} there; ln -s {folder}/secret result; exec sleep 600"])
-        while "sleep" not in (names := {process.name(): process.pid for process in processes(sandbox)}):
+        while not (sleepers := [pid for name, pid in named(sandbox) if name == "sleep"]):
             assert child.poll() is None
         for path in ("result", "there/secret"):  # a checker that follows the path on the host is led to the secret
-            assert Path(f"/proc/{names['sleep']}/root/home/user/{path}").read_text() == "the secret"
+            assert Path(f"/proc/{sleepers[0]}/root/home/user/{path}").read_text() == "the secret"
             with pytest.raises(OSError, match="symbolic links"):
                 sandbox.read(f"/home/user/{path}", max_bytes=100)
             with pytest.raises(OSError, match="symbolic links"):

@@ -40,7 +40,15 @@ def wait_until(true: Callable[[], bool], what: str) -> None:
 
 def gone(found: list[psutil.Process]) -> bool:
     """Say whether processes have ended."""
-    return not [process for process in found if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    return all(has_ended(process) for process in found)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Say whether a process has ended, whether its parent has asked for it or not."""
+    try:
+        return not process.is_running() or bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:  # in between
+        return True
 
 
 def stale() -> list[Path]:
