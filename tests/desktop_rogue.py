@@ -36,7 +36,7 @@ class Rogue:
 
     Args:
         bus: its address.
-        manner: endless, wide, cyclic, huge, wrong, bidi, silent, slow, flood, or polite.
+        manner: endless, wide, cyclic, huge, wrong, bidi, silent, slow, flood, twin (of the calculator), or polite.
     """
 
     def __init__(self, bus: str, manner: str) -> None:
@@ -100,7 +100,8 @@ class Rogue:
         if member == "Get":
             what = call.body[1]
             if what == "Name":
-                return new_method_return(call, "v", (("s", names.get(self.manner, f"rogue {number}")),))
+                name = "galculator" if self.manner == "twin" and number <= 1 else f"rogue {number}"
+                return new_method_return(call, "v", (("s", names.get(self.manner, name)),))
             return new_method_return(call, "v", (("i", 5 if what == "ChildCount" else 2**31 - 1),))
         if member in told:
             signature, value = told[member]

@@ -16,7 +16,7 @@ from agentgym.errors import SessionTimeoutError
 from agentgym.look import DEFAULT_BUDGET, Budget
 from agentgym.observation import NONE_OMITTED, Box, Element, Omitted
 from agentgym_desktop.application import ACCESSIBLE, Application, Budgeted, SilentError
-from agentgym_desktop.atspi import Bus, BusFloodedError, Call
+from agentgym_desktop.atspi import DAEMON, Bus, BusFloodedError, Call
 from agentgym_desktop.outline import Outline, Told, choose, tree_of
 
 if TYPE_CHECKING:
@@ -148,9 +148,16 @@ class Accessibility:
             raise SessionTimeoutError("The accessibility registry of the desktop does not answer.")
         found = answers.bodies[0][0] if answers.bodies[0] else ()
         known, self._applications = self._applications, {}
-        for name, root in found[:MAX_APPLICATIONS]:
-            if UNIQUE.fullmatch(name):
-                self._applications[name] = known.get(name) or Application(name, root)
+        names = {name: root for name, root in found[:MAX_APPLICATIONS] if UNIQUE.fullmatch(name)}
+        calls = [
+            Call(DAEMON, "/org/freedesktop/DBus", DAEMON, "GetConnectionUnixProcessID", "s", (name,), "u")
+            for name in names
+            if name not in known
+        ]
+        owners = {call.body[0]: body for call, body in zip(calls, self._bus.ask(calls, end).bodies, strict=True)}
+        for name, root in names.items():
+            owner = owners.get(name)
+            self._applications[name] = known.get(name) or Application(name, root, owner[0] if owner else None)
 
     def _awake(self, end: float, limits: Limits) -> list[Application]:
         """Return the applications that answer; by then what they have said before has come, too."""

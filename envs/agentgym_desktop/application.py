@@ -71,10 +71,12 @@ class Application:
     Args:
         bus_name: its unique name on the bus.
         root: the path of its root.
+        pid: its process inside, as the bus knows it; None where the bus does not.
     """
 
     bus_name: str
     root: str
+    pid: int | None = None
     name: str = ""
     silent: bool = False
     """Whether it failed to answer the last time; it is then asked whether it is back before it is waited for."""

@@ -138,9 +138,11 @@ class Outline:
         box = node.box or NOWHERE
         if node.bits & BITS["iconified"] or _cut(box, self.screen) is None:
             return None
-        position = self._position(node, box)
-        if position is None and self.windows is not None and node.kind == "frame":
-            return None
+        position = self._position(application, node, box)
+        if position is None and self.windows is not None:
+            owns = application.pid is None or any(each.pid == application.pid for each in self.windows)
+            if node.kind == "frame" or not owns:  # others, such as a tooltip, the window manager does not know
+                return None
         self._covers = []
         if position is not None and self.windows is not None:
             self._matched.add(position)
@@ -157,11 +159,16 @@ class Outline:
         self.found.append(window)
         return window
 
-    def _position(self, node: Accessible, box: Box) -> int | None:
-        """Return which of the windows on screen a node is; None where it is none of them."""
+    def _position(self, application: Application, node: Accessible, box: Box) -> int | None:
+        """Return which of the windows a node is; None where it is none of them.
+
+        A window that belongs to another process is not the application's, whatever it says.
+        """
         best, most = None, 0.0
         for position, window in enumerate(self.windows or ()):
             if position in self._matched:
+                continue
+            if application.pid is not None and window.pid is not None and window.pid != application.pid:
                 continue
             score = _alike(box, window.box) + (1.0 if window.title == node.name else 0.0)
             if score > most and score >= SAME_WINDOW:
