@@ -216,6 +216,8 @@ class Outline:
         name, value = _name_and_value(node)
         name = name or (frame.caption if role not in READ else "")
         box = _moved(node.box, frame.shift)
+        if node.kind == "page" and _cut(box, frame.clip) is None:
+            box = frame.clip  # Evince has those that show one page lower for each page before them
         if not _says_something(role, name, value, frame):
             return None
         side = _side(box, frame.clip)
@@ -324,7 +326,9 @@ def _says_something(role: str, name: str, value: str, frame: _Frame) -> bool:
         above: Candidate | None = frame.under
         while above is not None and above.place:
             above = above.under
-        return above is None or above.role in {"window", "dialog"} or name not in above.name
+        if above is None or above.role in {"window", "dialog"}:
+            return True
+        return name != above.name if above.role == "gridcell" else name not in above.name
     return True
 
 
