@@ -82,7 +82,25 @@ def main() -> None:
         answer = {"value": 0.0, "reason": str(error)} if error.of_agent else {"cannot": str(error)}
     except MemoryError:
         answer = {"value": 0.0, "reason": "reading what was left takes too much memory"}
+    except Exception as error:  # noqa: BLE001 (libraries raise anything for a file that is broken on purpose)
+        answer = _blame(METRICS[func].call, result, expected, options, error)
     sys.stdout.write(json.dumps(answer))
+
+
+def _blame(call: Any, result: Any, expected: Any, options: dict[str, Any], error: Exception) -> dict[str, Any]:
+    """Return 0 for what an agent has left, if it was that: the metric copes with the task's own file in its place."""
+    from agentgym_desktop.osworld.files import File
+
+    what = f"{type(error).__name__}: {error}"[:200]
+    of_agent = [each for side in (result, expected) for each in (side if isinstance(side, list) else [side])]
+    if not any(isinstance(each, File) and not each.ours for each in of_agent):
+        return {"cannot": what}
+    if isinstance(expected, File):
+        try:
+            call(expected, expected, options)
+        except Exception:  # noqa: BLE001 (the same, or another: it is not the agent's file)
+            return {"cannot": what}
+    return {"value": 0.0, "reason": f"what was left cannot be judged: {what}"}
 
 
 if __name__ == "__main__":

@@ -84,6 +84,7 @@ _ROOT = frozenset({"sudo", "su", "apt", "apt-get", "snap", "dpkg", "useradd", "c
 _INTERNET = frozenset({"pip", "pip3", "curl", "wget", "conda"})
 _SYSTEM = frozenset({"gsettings", "dconf", "timedatectl", "systemctl", "pactl", "pulseaudio", "wmctrl",
                      "gnome-shell", "update-desktop-database", "nmcli"})  # fmt: skip
+_GNOME_TERMINAL = "gnome-terminal-server"  # the process that judges end, so that its shells keep their history
 _BRIDGES = frozenset({"socat"})  # of OSWorld's own, to reach into its browser
 
 
@@ -100,12 +101,13 @@ def argv_of(command: Command, *, shell: bool) -> list[str]:
     """
     if shell:
         script, *rest = [command] if isinstance(command, str) else command
-        return ["/bin/sh", "-c", _PYTHON.sub("python3", _SESSION_BUS.sub("", script)), *rest]
+        script = _PYTHON.sub("python3", _SESSION_BUS.sub("", script)).replace(_GNOME_TERMINAL, "xterm")
+        return ["/bin/sh", "-c", script, *rest]
     argv = shlex.split(command) if isinstance(command, str) else [*command]
     argv = [HOME + word[1:] if word.startswith("~/") else word for word in argv]
     if argv and argv[0] == "python":
         argv[0] = "python3"
-    return argv
+    return [word.replace(_GNOME_TERMINAL, "xterm") for word in argv]
 
 
 def shell_script(argv: Sequence[str]) -> str | None:

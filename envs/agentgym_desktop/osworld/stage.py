@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agentgym.errors import ActionError, InfrastructureError, SessionCrashedError
+from agentgym.errors import InfrastructureError, SessionCrashedError, TaskError
 from agentgym_desktop import apps
 from agentgym_desktop.apps import Start
 from agentgym_desktop.osworld import programs
@@ -165,9 +165,10 @@ class Stage:
             self._start(start)
         else:
             for _ in range(TRIES if parameters.until else 1):
-                if self._satisfied(parameters, self.run(command, shell=shell)):
-                    break
+                satisfied = self._satisfied(parameters, self.run(command, shell=shell))
                 self.desktop.settle()
+                if satisfied:
+                    break
 
     def _satisfied(self, parameters: ExecuteParameters, finished: Finished | None) -> bool:
         """Keep what a command wrote, and return whether it has had the wanted effect."""
@@ -194,7 +195,7 @@ class Stage:
             else:
                 error = self.desktop.act(move)
                 if error and not self.judging:
-                    raise ActionError(f"Set-up could not do {move}: {error}")
+                    raise TaskError(f"The task's set-up could not do {move}: {error}")
 
     def _windows(self, wanted: WindowParameters) -> list[Window]:
         """Return the windows that are meant, the topmost first."""

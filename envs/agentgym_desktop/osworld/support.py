@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentgym_desktop.apps import BROWSER, Start
+from agentgym_desktop.apps import BROWSER, FILES, Start
 from agentgym_desktop.osworld import programs
 from agentgym_desktop.osworld.getter import (
     CacheFile,
@@ -50,6 +50,8 @@ def apps_to_open(file: TaskFile) -> list[Start]:
     """Return what is open because a task uses it, though none of its steps opens it."""
     wanted = [programs.RELATED[name] for name in _related(file) if name in programs.RELATED]
     opened = [app for step in file.config for app in _opened(step)]
+    if not wanted and not opened and not _uses_browser(file):
+        return [FILES.with_(), programs.terminal()]
     missing = [app for app in dict.fromkeys(wanted) if app in programs.AT_HAND and app not in opened]
     return [programs.terminal() if app is programs.TERMINAL else app.with_() for app in missing]
 
@@ -59,13 +61,30 @@ def _related(file: TaskFile) -> list[str]:
 
 
 def _apps(file: TaskFile) -> Iterator[Problem]:
+    if _uses_browser(file) and not any(_opens_page(step) for step in file.config):
+        yield Problem(
+            "internet", "the browser"
+        )  # OSWorld's tasks with it, but a few about its settings, are about sites
     for name in _related(file):
-        if name in _BROWSERS:  # its tasks are about pages of the internet, but for a few about its settings
-            yield Problem("internet", "the browser")
-        elif name in programs.RELATED:
+        if name in programs.RELATED:
             yield from programs.missing(programs.RELATED[name])
     if file.proxy:
         yield Problem("internet", "a proxy")
+
+
+def _uses_browser(file: TaskFile) -> bool:
+    return bool(_BROWSERS & set(_related(file)))
+
+
+def _opens_page(step: Step) -> bool:
+    """Return whether a step opens a page that is a file; what else it opens is told by `_step`."""
+    match step:
+        case Tabs():
+            return True
+        case Open():
+            return programs.app_for(step.parameters.path) is BROWSER
+        case _:
+            return False
 
 
 def _step(step: Step, downloads: Downloads) -> Iterator[Problem]:
