@@ -115,6 +115,8 @@ class Application:
             bit = BITS.get(detail, 0)
             node.bits = node.bits | bit if on else node.bits & ~bit
             self._doubtful.add(node.path)
+            if detail == "sensitive" and not node.role:  # so are all in it, without a word
+                self._doubtful.update(each.path for each, _ in self.order if each.role)
         elif member in {"ChildrenChanged", "BoundsChanged"}:  # GTK does not tell what is packed into a box
             node.children, node.count = None, -1
         elif member == "PropertyChange" and detail == "accessible-name":
