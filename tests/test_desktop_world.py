@@ -92,6 +92,7 @@ class TestEpisodes:
             seen["titles"] = [window.title for window in evidence.windows]
             seen["roles"] = {element.role for element in evidence.elements}
             seen["run"] = evidence.run("sh", "-c", "echo out; exit 3")
+            seen["no program"] = evidence.run("no-such-program").status
             seen["said"] = (evidence.goal, evidence.answer)
             return Score(1.0, "seen")
 
@@ -106,6 +107,7 @@ class TestEpisodes:
         assert any("Mousepad" in title for title in seen["titles"])
         assert "textbox" in seen["roles"]
         assert (seen["run"].status, seen["run"].stdout) == (3, b"out\n")
+        assert seen["no program"] == 127
         assert seen["said"] == ("the goal", "42")
 
     def test_a_task_that_is_judged_always_ends_by_itself(self, world: DesktopWorld) -> None:

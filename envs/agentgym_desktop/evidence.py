@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agentgym_desktop.child import Finished
 from agentgym_desktop.task import HOME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentgym.observation import Element
-    from agentgym_desktop.child import Finished
     from agentgym_desktop.desktop import Desktop
     from agentgym_desktop.windows import Window
 
 MAX_FILE = 16_000_000  # bytes of a file that are read
+NOT_STARTED = 127  # the status that a shell gives
 MAX_OUTPUT = 1_000_000  # bytes of a command's output
 
 
@@ -55,5 +56,8 @@ class DesktopEvidence:
             return None
 
     def run(self, *argv: str, timeout_s: float = 10.0) -> Finished:
-        """Run a command inside, as the agent's own user."""
-        return self.desktop.sandbox.run(argv, timeout_s=timeout_s, max_output=MAX_OUTPUT)
+        """Run a command inside, as the agent's own user; its status is 127 where it cannot be started."""
+        try:
+            return self.desktop.sandbox.run(argv, timeout_s=timeout_s, max_output=MAX_OUTPUT)
+        except OSError as error:  # a program that is not there, or no process that the agent has left free
+            return Finished(NOT_STARTED, b"", str(error).encode(), timed_out=False, cut=False)
