@@ -12,6 +12,7 @@ from agentgym import registry
 from agentgym.action import Click, Done, Drag, Fill, Hover, Press, Scroll, Type, Wait
 from agentgym.errors import SessionCrashedError
 from agentgym.observation import MAX_NAME
+from tests.author_task import AuthorTask
 from tests.browser_page import BOUND_S, PageTask, act, find, open_page
 
 if TYPE_CHECKING:
@@ -214,6 +215,35 @@ def test_a_drag_that_a_dialog_interrupts_is_let_go_of(world: World) -> None:
     act(world, Press("Enter"))
     act(world, Wait(ms=0))
     assert task.state == 1
+
+
+def test_one_that_opens_as_the_pointer_is_taken_away_does_not_hold_up_the_next_episode(world: World) -> None:
+    body = "<button style='width: 300px; height: 200px' onmouseleave='alert(1)'>go</button>"
+    task = PageTask(body, reusable=True)
+    open_page(world, task)
+    act(world, Click(element=1))
+    assert [element.role for element in open_page(world, task).elements] == ["button"]
+
+
+def test_a_page_that_asks_while_it_is_judged_goes_on(world: World) -> None:
+    bell = """<script>const code = new Blob(["setInterval(() => postMessage(1), 40)"]);
+        new Worker(URL.createObjectURL(code)).onmessage = () => alert("Ring")</script>"""
+    open_page(world, AuthorTask(body=bell, state="true"))  # judged after each action; a worker has real time
+    for _ in range(10):
+        assert not act(world, Press("Enter")).error
+
+
+def test_behind_one_that_is_the_first_thing_to_see_is_nothing_of_an_earlier_episode(world: World) -> None:
+    asking = PageTask("<title>Asking</title><script>alert('Cookies?')</script>")
+    earlier = PageTask("<title>Earlier</title><body style='background: red'><button>go</button>")
+    asking.stores_nothing = earlier.stores_nothing = True  # they share a window
+    fresh = open_page(world, asking)
+    assert open_page(world, earlier).title == "Earlier"
+    seen = open_page(world, asking)
+    assert (seen.url, seen.title, seen.elements) == (fresh.url, fresh.title, fresh.elements)
+    assert seen.screenshot is not None
+    assert fresh.screenshot is not None
+    assert (seen.screenshot == fresh.screenshot).all()
 
 
 LEAVING = """<script>let said = 1; onbeforeunload = (event) => event.preventDefault()</script>

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentgym import registry
 from agentgym.action import Click, Fill, Press, Wait
-from agentgym_browser import Answer, Setup
-from agentgym_browser.files import MAX_DOWNLOADS, plain_name
+from agentgym.errors import ActionError
+from agentgym_browser import Answer, Setup, files
+from agentgym_browser.files import MAX_DOWNLOADS, Downloads, plain_name
+from agentgym_browser.observers import handle
 from agentgym_browser.world import BrowserWorld
 from tests.browser_page import BOUND_S, PageTask, act, find, open_page
 
@@ -36,8 +40,8 @@ NOTES = ["notes.txt", "text/plain", list(FILES["notes.txt"]), True]
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    with registry.make_world("browser", num_slots=2, screenshot=True) as world:
+def world() -> Iterator[BrowserWorld]:
+    with BrowserWorld(num_slots=2, screenshot=True) as world:
         yield world
 
 
@@ -152,6 +156,13 @@ class TestUpload:
         act(world, Wait(ms=0))
         assert task.state == "notes.txt"
 
+    def test_an_input_that_has_gone_meanwhile_takes_none(self, world: BrowserWorld) -> None:
+        open_page(world, FileTask(INPUT))
+        page = world._sessions[0].page
+        assert page is not None
+        with pytest.raises(ActionError, match=r"\[99\] is not on screen"):
+            world._run(handle(page, 99))
+
     @pytest.mark.parametrize("name", ["", "..", "a/b", "/etc/passwd", "a\\b", "a\0b", "x" * 300])
     def test_a_task_cannot_name_a_path(self, name: str) -> None:
         with pytest.raises(ValueError, match="plain name"):
@@ -161,6 +172,11 @@ class TestUpload:
 BLOB = """<button onclick="const link = document.createElement('a');
     link.href = window.URL.createObjectURL(new Blob([{content}])); link.download = {name!a};
     link.click()">save</button>"""
+
+
+def files_in(folder: Path) -> list[str]:
+    """Return the names of the folders in which sessions' files lie, one a file."""
+    return sorted(path.parent.name for path in folder.rglob("agentgym-sessions/**/*") if path.is_file())
 
 
 def wait_for_downloads(world: World, task: FileTask, count: int) -> None:
@@ -253,8 +269,68 @@ class TestDownload:
         assert not set(plain) & set("/\\\n\r\0")
         assert plain not in {".", ".."}
 
+    def test_one_that_has_begun_is_waited_for_to_its_end(
+        self, world: BrowserWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(files, "STARTING_S", 0.0)
+        open_page(world, FileTask(""))
+        page, downloads = world._sessions[0].page, Downloads(tmp_path)
+        assert page is not None
+        begun = {"guid": "0" * 8, "suggestedFilename": "slow.txt"}
+        ended = {"guid": "0" * 8, "receivedBytes": 1, "totalBytes": 1, "state": "completed"}
+
+        async def settle() -> None:
+            downloads.hear(page, "Page.downloadWillBegin", begun)
+            asyncio.get_running_loop().call_later(0.1, downloads.hear, page, "Page.downloadProgress", ended)
+            await downloads.settle()
+
+        world._run(settle())
+        assert list(downloads) == ["slow.txt"]
+
+    def test_another_session_sees_nothing_of_it(self, world: World) -> None:
+        task, neighbour = (FileTask(BLOB.format(content="1", name="a.txt")) for _ in range(2))
+        open_page(world, neighbour, slot=1)
+        save(world, task)
+        seen = act(world, Wait(ms=0), slot=1)
+        assert task.downloaded
+        assert (neighbour.downloaded, [each.role for each in seen.elements]) == ({}, ["button"])
+
+
+OWNER = """
+import sys
+from agentgym.action import Click, Fill, Wait
+from agentgym_browser.world import BrowserWorld
+from tests.browser_page import act, find, open_page
+from tests.test_browser_files import BLOB, INPUT, FileTask, wait_for_downloads
+with BrowserWorld() as world:
+    task = FileTask(INPUT + BLOB.format(content="'x'", name="x.txt"))
+    seen = open_page(world, task)
+    act(world, Fill(find(seen, "file").id, "notes.txt"))
+    act(world, Click(element=find(seen, "button").id))
+    wait_for_downloads(world, task, 1)
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
 
 class TestFolders:
+    def test_files_of_a_session_are_gone_with_an_owner_that_is_killed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TMPDIR", str(tmp_path))
+        command = [sys.executable, "-c", OWNER]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
+            try:
+                assert owner.stdout is not None
+                assert owner.stdout.readline() == b"ready\n"
+                assert files_in(tmp_path) == ["downloaded", "offered"]
+            finally:
+                owner.kill()
+        deadline = time.monotonic() + BOUND_S
+        while list(tmp_path.iterdir()):
+            assert time.monotonic() < deadline, list(tmp_path.rglob("*"))
+            time.sleep(0.01)
+
     def test_files_of_a_session_are_gone_with_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TMPDIR", str(tmp_path))
         task = FileTask(INPUT + BLOB.format(content="'x'", name="x.txt"))
@@ -263,10 +339,9 @@ class TestFolders:
             act(world, Fill(find(seen, "file").id, "notes.txt"))
             act(world, Click(element=find(seen, "button").id))
             wait_for_downloads(world, task, 1)
-            kept = [path for path in tmp_path.rglob("agentgym-sessions/**/*") if path.is_file()]
-            assert sorted(path.parent.name for path in kept) == ["downloaded", "offered"]
+            assert files_in(tmp_path) == ["downloaded", "offered"]
             open_page(world, PageTask("<p>next</p>"))
-            assert not [path for path in tmp_path.rglob("agentgym-sessions/**/*") if path.is_file()]
+            assert files_in(tmp_path) == []
         assert not list(tmp_path.iterdir())
 
     def test_the_next_episode_sees_nothing_of_them(self, world: World) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import http
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from agentgym import registry
 from agentgym.action import Click
-from agentgym_browser import Answer, Site
+from agentgym_browser import Answer, Site, clock
 from agentgym_browser.network import ORIGIN
 from tests.browser_page import PageTask, act, find, found_on, open_page
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from agentgym.world import World
+    from agentgym_browser import Setup
 
 SECRET = b"outside of the site"
 MAIL = "https://mail.task.invalid"
@@ -141,8 +143,20 @@ class TestOrigins:
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    with registry.make_world("browser") as world:
+    with registry.make_world("browser", num_slots=2) as world:
         yield world
+
+
+class BrokenSite(Site):
+    """An origin with a bug."""
+
+    def read(self, url: str) -> Answer | None:
+        return super().read(url) if url == f"{ORIGIN}/" else self.nothing_of_the_kind  # type: ignore[attr-defined]  # the bug
+
+
+class BrokenTask(PageTask):
+    def site(self, setup: Setup) -> Site:
+        return BrokenSite(html=setup.html)
 
 
 class TestInTheBrowser:
@@ -173,6 +187,42 @@ class TestInTheBrowser:
         }
         found = found_on(world, PageTask(body, state="found", pages=pages, others=others))
         assert found == [404, "open", "failed", "failed", "failed", "part"]
+
+    @pytest.mark.parametrize(
+        ("wrong", "error"),
+        [
+            ({"body": {"a": 1}}, TypeError),
+            ({"status": 99}, ValueError),
+            ({"status": 999}, ValueError),
+            ({"headers": (("a b", "c"),)}, ValueError),
+            ({"headers": (("a", "b\r\nc: d"),)}, ValueError),
+            ({"kind": "text/html\n"}, ValueError),
+        ],
+    )
+    def test_an_answer_that_no_browser_takes_is_refused_to_the_author(
+        self, wrong: dict[str, Any], error: type[Exception]
+    ) -> None:
+        with pytest.raises(error, match=r"(body|status|header) is"):
+            Answer(**wrong)
+
+    def test_every_status_from_200_on_reaches_the_page(self, world: World) -> None:
+        statuses = [each.value for each in http.HTTPStatus if each.value >= 200]
+        body = f"""<script>let found = "not yet"; Promise.all({statuses}.map((status) =>
+            fetch(`/${{status}}`).then((answer) => answer.status))).then((all) => {{ found = all }})</script>"""
+        pages = {f"/{status}": Answer(status=status) for status in statuses}
+        assert found_on(world, PageTask(body, state="found", pages=pages)) == statuses
+
+    def test_an_origin_that_fails_hinders_no_other_session(
+        self, world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(clock, "REQUEST_TIMEOUT_S", 0.3)
+        broken = BrokenTask("<button onclick='fetch(`/x`)'>go</button>")
+        calm = PageTask("<button onclick='count++'>go</button><script>let count = 0</script>", state="count")
+        open_page(world, broken, slot=0)
+        open_page(world, calm, slot=1)
+        world.step({0: Click(element=1), 1: Click(element=1)})
+        assert calm.state == 1
+        assert "A message of the browser could not be taken" in caplog.text
 
     @pytest.mark.parametrize(
         ("link", "why"),

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
+import threading
 import zipfile
 from typing import TYPE_CHECKING, Any
 
 import psutil
+import pytest
 
 import agentgym
 from agentgym.action import Click, Done
-from agentgym.errors import WorldCrashedError
+from agentgym.errors import TaskError, WorldCrashedError
 from agentgym.task import Instance
 from agentgym_browser.world import BrowserWorld
 from tests.author_task import AuthorTask
-from tests.browser_page import PageTask, act, find, open_page
+from tests.browser_page import BOUND_S, PageTask, act, find, open_page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +26,13 @@ if TYPE_CHECKING:
 def events(file: Path) -> list[dict[str, Any]]:
     with zipfile.ZipFile(file) as archive:
         return [json.loads(line) for line in archive.read("trace.trace").splitlines()]
+
+
+def kill_browser(world: BrowserWorld) -> None:
+    keeper = psutil.Process(world.browser_pids[0])
+    for process in keeper.children():
+        process.kill()
+    keeper.wait(BOUND_S)
 
 
 def test_an_episode_is_recorded_with_its_actions_its_hooks_and_its_pictures(tmp_path: Path) -> None:
@@ -58,12 +68,52 @@ def test_a_browser_that_ends_takes_its_trace_with_it_and_the_next_episode_has_on
     with BrowserWorld(trace=tmp_path) as world:
         task = PageTask("<p>x</p>")
         open_page(world, task)
-        for process in psutil.Process(world.browser_pids[0]).children():
-            process.kill()
+        kill_browser(world)
         assert isinstance(world.step({0: Done("finished")})[0], WorldCrashedError)
         open_page(world, task)
         act(world, Done("finished"))
         assert [file.name for file in tmp_path.iterdir()] == ["test-page-0.zip"]
+
+
+def test_a_session_that_did_not_notice_the_end_of_its_browser_lets_go_of_its_trace(tmp_path: Path) -> None:
+    with BrowserWorld(num_slots=2, trace=tmp_path) as world:
+        for slot in (0, 1):
+            open_page(world, PageTask("<p>x</p>"), slot=slot)
+        lost = world._sessions[1]
+        kill_browser(world)
+        for slot in (0, 1):
+            open_page(world, PageTask("<p>x</p>"), slot=slot)
+        assert world._sessions[1] is not lost
+        assert not lost._author.records
+
+
+class TestClose:
+    """A world ends its browsers, whatever becomes of its traces."""
+
+    def test_with_a_dialog_open_in_a_browser_that_has_ended(self, tmp_path: Path) -> None:
+        world = BrowserWorld(trace=tmp_path)
+        open_page(world, PageTask("<button onclick='alert(1)'>go</button>"))
+        act(world, Click(element=1))
+        kill_browser(world)
+        world.close()
+        assert not psutil.Process().children()
+
+    def test_with_a_trace_that_cannot_be_written(self, tmp_path: Path) -> None:
+        folder, threads = tmp_path / "traces", threading.active_count()
+        world = BrowserWorld(trace=folder)
+        open_page(world, PageTask("<p>x</p>"))
+        shutil.rmtree(folder)
+        folder.write_text("in its place")
+        with pytest.raises(FileExistsError):
+            world.close()
+        assert not psutil.Process().children()
+        assert threading.active_count() == threads
+
+    def test_with_a_page_that_a_hook_has_closed(self, tmp_path: Path) -> None:
+        with BrowserWorld(trace=tmp_path) as world:
+            open_page(world, AuthorTask(lambda page: page.close()))
+            with pytest.raises(TaskError, match="A hook has closed its page"):
+                world.step({0: Click(element=1)})
 
 
 def test_make_takes_the_folder(tmp_path: Path) -> None:

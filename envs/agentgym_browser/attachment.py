@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from playwright.sync_api import Error
 
-from agentgym.errors import SessionCrashedError, SessionTimeoutError, WorldCrashedError
+from agentgym.errors import SessionCrashedError, SessionTimeoutError, TaskError, WorldCrashedError
 from agentgym_browser.bridge import Bridge
 from agentgym_browser.driver import ENDED
 
@@ -93,12 +93,15 @@ class Attachment:
 
         Raises:
             SessionTimeoutError: it did not return in `HOOK_TIMEOUT_S`; the attachment is closed then.
+            TaskError: code that ran before has closed the page, as Playwright shows it.
             InfrastructureError: the page or the browser failed meanwhile.
             Exception: whatever the code raises.
         """
         assert self._browser is not None
-        page = self._browser.contexts[0].pages[0]
-        return await self._work(lambda _: call(page), live=live)
+        pages = self._browser.contexts[0].pages
+        if not pages:
+            raise TaskError("A hook has closed its page, so that no later one and no trace can see it; leave it open.")
+        return await self._work(lambda _: call(pages[0]), live=live)
 
     async def close(self) -> None:
         """Take Playwright off the page; may be called twice."""

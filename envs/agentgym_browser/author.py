@@ -29,6 +29,7 @@ from agentgym.errors import (
 )
 from agentgym_browser.driver import INSTALL
 from agentgym_browser.inputs import take_pointer_away
+from agentgym_browser.turn import PageStopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,7 +114,7 @@ class Author:
         assert folder is not None
         assert instance is not None
         try:
-            with contextlib.suppress(InfrastructureError):
+            with contextlib.suppress(InfrastructureError, TaskError):
                 await self._record(lambda author: stop_trace(author, folder, instance))
         finally:
             attached, self._attached = self._attached, None
@@ -154,7 +155,7 @@ class Author:
         finally:
             if attached is not self._attached:
                 await attached.close()
-            with contextlib.suppress(InfrastructureError):  # whoever uses the page next will know
+            with contextlib.suppress(InfrastructureError, PageStopped):  # whoever uses the page next will know
                 await page.restore()
 
 

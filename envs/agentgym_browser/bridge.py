@@ -44,7 +44,7 @@ IN_CONTEXT = {  # commands to the browser that take a context: they get the sess
     "Browser.resetPermissions",
     "Browser.setPermission",
 }
-IGNORED = {"Browser.setDownloadBehavior"}  # downloads stay denied
+IGNORED = {"Browser.setDownloadBehavior"}  # downloads stay as the task says
 DIALOG = {"Page.javascriptDialogOpening", "Page.javascriptDialogClosed"}  # the agent's, unless author's code runs
 CLOSE = {"Page.close", "Target.closeTarget"}  # Playwright sees its page closed; the session needs it, and keeps it
 

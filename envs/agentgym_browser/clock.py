@@ -32,11 +32,12 @@ class Clock:
 
     def __init__(self, page: Page) -> None:
         self._page = page
+        self._passing = asyncio.Lock()  # one at a time: a further one would end what the first waits for
         self._passed: asyncio.Future[None] | None = None  # done once the time that is passing has passed
         self._hurrying: asyncio.Future[None] | None = None  # what lets time pass for a script that waits
 
     async def run(self, ms: int) -> None:
-        """Let milliseconds pass.
+        """Let milliseconds pass, after those that are passing.
 
         Raises:
             SessionTimeoutError: the page has not done with them in time.
@@ -44,6 +45,10 @@ class Clock:
         if not self._page.connection.paced:
             await asyncio.sleep(ms / 1000)
             return
+        async with self._passing:
+            await self._run(ms)
+
+    async def _run(self, ms: int) -> None:
         loop = asyncio.get_running_loop()
         self._passed = loop.create_future()
         policy = {"budget": max(1, ms), "maxVirtualTimeTaskStarvationCount": STARVATION}

@@ -20,9 +20,6 @@ class Numbers:
         self._ids: dict[object, int] = {}  # of controls, by their key
         self._shown: dict[int, Control] = {}  # the controls of the newest observation
 
-    def __bool__(self) -> bool:
-        return bool(self._ids)
-
     def clear(self) -> None:
         """Begin anew."""
         self.highest = 0

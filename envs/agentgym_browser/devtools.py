@@ -159,7 +159,11 @@ class Connection(asyncio.Protocol):
         *messages, rest = self._buffer.split(b"\0")
         self._buffer = bytearray(rest)
         for message in messages:
-            self._dispatch(json.loads(message))
+            try:
+                self._dispatch(json.loads(message))
+            except Exception as error:  # noqa: BLE001 (the boundary: one session's bug takes no other's messages along)
+                what = {"message": "A message of the browser could not be taken", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(what)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail whatever is waiting: the browser is gone (called by asyncio)."""

@@ -8,6 +8,7 @@ download lies under the number that the browser has given it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import secrets
 import shutil
@@ -214,18 +215,20 @@ class Downloads(Mapping[str, bytes]):
 
     async def settle(self) -> None:
         """Wait until those that have begun are there, and a moment for one that is about to begin."""
-        deadline = asyncio.get_running_loop().time() + ENDING_S
-        patience = STARTING_S
-        while patience > 0:
-            self._moved.clear()
-            try:
-                async with asyncio.timeout(patience):
+        ends = asyncio.get_running_loop().time() + ENDING_S
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STARTING_S) as patience:
+                while not self._under_way:
+                    self._moved.clear()
                     await self._moved.wait()
-            except TimeoutError:
-                return
-            if all(download.done for download in self._all.values()):
-                return
-            patience = deadline - asyncio.get_running_loop().time()
+                patience.reschedule(ends)
+                while self._under_way:
+                    self._moved.clear()
+                    await self._moved.wait()
+
+    @property
+    def _under_way(self) -> bool:
+        return not all(download.done for download in self._all.values())
 
     def _free(self, name: str) -> str:
         """Return a name that no other download has."""

@@ -8,6 +8,7 @@ intercepted: those to the task's own origins are answered from memory or from th
 from __future__ import annotations
 
 import base64
+import http
 import mimetypes
 import re
 from dataclasses import dataclass
@@ -25,12 +26,20 @@ WALL_FLAGS = (
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
 )
+_STATUSES = frozenset(each.value for each in http.HTTPStatus if each.value >= 200)  # below, no answers
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_HEADER_VALUE = re.compile(r"[^\0\r\n]*")
 _ORIGIN = re.compile(r"https?://[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?")  # as browsers write it: in small letters, no path
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a site answers to a request."""
+    """What a site answers to a request.
+
+    Raises:
+        TypeError: the body is neither text nor bytes.
+        ValueError: no browser takes such a status or header, so that the request would wait for ever.
+    """
 
     body: str | bytes = ""
     kind: str = "text/html; charset=utf-8"
@@ -38,6 +47,15 @@ class Answer:
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     """Further headers, such as ``("Location", "/")`` or ``("Access-Control-Allow-Origin", "*")``."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.body, (str, bytes)):
+            raise TypeError(f"an answer's body is text or bytes, got {type(self.body).__name__}; JSON is text, too")
+        if self.status not in _STATUSES:
+            raise ValueError(f"an answer's status is one of HTTP's from 200 on, got {self.status!r}")
+        for name, value in (("Content-Type", self.kind), *self.headers):
+            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+                raise ValueError(f"a header is a name and a line of text, got {name!r}: {value!r}")
 
 
 class Site:

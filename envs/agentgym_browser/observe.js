@@ -261,7 +261,7 @@
       if (hits(x, y)) return { x, y };
     }
     const [x, y] = middle(pieces[0]);
-    return { x, y, covered: true };
+    return { x, y };
   };
   const middle = (box) => [box.left + box.width / 2, box.top + box.height / 2];
 

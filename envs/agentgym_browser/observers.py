@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from agentgym.errors import ActionError
 from agentgym_browser.page import PAGE_TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -20,11 +21,17 @@ async def ask(page: Page, element: int, function: str, *arguments: str) -> dict[
 
 
 async def handle(page: Page, element: int) -> str:
-    """Return the DevTools object of an element."""
+    """Return the DevTools object of an element.
+
+    Raises:
+        ActionError: the element is gone.
+    """
     frame = page.frames.owner(element)
     context = page.context if frame is None else page.frames.observer(frame)
     asked = {"expression": f"agentgym.node({element})", "contextId": context}
     answer = await page.call("Runtime.evaluate", asked, timeout_s=PAGE_TIMEOUT_S)
+    if "objectId" not in answer["result"]:  # null
+        raise ActionError(f"[{element}] is not on screen.")
     return str(answer["result"]["objectId"])
 
 

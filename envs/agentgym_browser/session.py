@@ -8,6 +8,7 @@ failed session throws its window away.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +25,7 @@ from agentgym_browser.page import Page
 from agentgym_browser.picture import blank, paint
 from agentgym_browser.task import BrowserTask, Evidence, Setup
 from agentgym_browser.traces import leaves_traces
+from agentgym_browser.turn import PageStopped
 from agentgym_browser.window import MAX_CLOSED, Window
 
 if TYPE_CHECKING:
@@ -103,6 +105,9 @@ class Session:
             window = await self._open(task)
             await self._author.begin(window.first, instance)
             observation = await self._start(window, task, instance.seed)
+        except PageStopped as stopped:
+            await self.discard()
+            raise _storm("before the task was started") from stopped
         except InfrastructureError:
             await self.discard()
             raise
@@ -111,6 +116,7 @@ class Session:
 
     async def _start(self, window: Window, task: BrowserTask, seed: int) -> Observation:
         """Bring the task's page to where the episode starts; return what is seen then."""
+        self._picture = None
         setup = self._setup = task.prepare(seed)
         start = task.start_script(seed)
         # Where something is done with the page, it must not stop for a dialog.
@@ -171,7 +177,11 @@ class Session:
             if turn.stopped:
                 return Step(self._stopped(window, turn.error), None)
             evidence = Evidence(found.value, self._setup.goal, answer, window.downloads)
-            score = await self._author.score(window.first, task, self._setup, evidence)
+            with window.unattended():
+                score = await self._author.score(window.first, task, self._setup, evidence)
+        except PageStopped as stopped:
+            await self.discard()
+            raise _storm("while it was judged") from stopped
         except InfrastructureError:
             await self.discard()
             raise
@@ -184,8 +194,11 @@ class Session:
 
     async def finish(self) -> None:
         """Write what is kept of the running episode; nothing is played after that."""
-        if self._window is not None and self._window.stopped and self._author.records:
-            await self._window.close_modals()  # the page could not be recorded
+        if self._window is not None:
+            self._window.close_dialogs()
+            if self._window.stopped and self._author.records:  # the page could not be recorded
+                with contextlib.suppress(InfrastructureError):
+                    await self._window.close_modals()
         await self._author.end()
 
     async def discard(self) -> None:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from agentgym_browser.page import Page
     from agentgym_browser.window import Window
 
-CLOSE_TIMEOUT_S = 5.0
-
 
 def controls(window: Window) -> list[Control]:
     """Return a window's tabs, from left to right; nothing where there is one alone."""

@@ -72,7 +72,8 @@ class BrowserTask(Task):
     hidden: str = ""
     """CSS selector of what is left out of observations, such as a score display."""
     reusable: bool = False
-    """Whether `start_script` alone starts a further episode on the same page, without loading it again."""
+    """Whether `start_script` alone starts a further episode on the same page, without loading it again; it clears away
+    what an earlier one has left there, also in the browser's storage."""
     stores_nothing: bool = False
     """Whether its pages leave nothing in the browser (cookies, storage, workers), so that the next episode of a task of
     that kind needs a new document only, not a new browser context: a third of the time. What is left all the same is

@@ -7,6 +7,7 @@ actions on its own elements: tabs, dialogs, buttons (`controls.Control`). Ids me
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,7 +28,7 @@ from agentgym_browser.scripts import beginning, observe
 from agentgym_browser.turn import PageStopped, Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from agentgym.look import Look
     from agentgym_browser.devtools import Connection, Event
@@ -49,7 +50,7 @@ class Window:
         self._closing = 0  # how many more dialogs are closed as soon as they open
         self._notes: list[str] = []
         self._numbers = Numbers()
-        self._behind: dict[str, Any] = {**NOTHING, "url": "", "title": ""}  # what is told of a page behind a dialog
+        self._behind: dict[str, Any]  # what is told of a page behind a dialog
         self._points: dict[int, inputs.Point] = {}  # where to point at the elements of the newest observation
         self._source = ""  # what documents of the episode begin with
         self._shows_controls = False
@@ -78,8 +79,7 @@ class Window:
         self.context_id = context["browserContextId"]
         connection.on_targets(self.context_id, self._on_target)
         tab = {"url": "about:blank", "browserContextId": self.context_id, "enableBeginFrameControl": connection.paced}
-        denied = {"behavior": "deny", "browserContextId": self.context_id}
-        connection.send("Browser.setDownloadBehavior", denied)
+        connection.send("Browser.setDownloadBehavior", {"behavior": "deny", "browserContextId": self.context_id})
         await connection.call("Target.createTarget", tab)
         await within(asyncio.ensure_future(self._opened.wait()), CALL_TIMEOUT_S, "opening a page")
         await self.first.ready()
@@ -122,6 +122,7 @@ class Window:
         self.clipboard.clear()
         self._notes.clear()
         self._numbers.clear()
+        self._behind = {**NOTHING, "url": "", "title": ""}
         self._closing = 0 if asks else MAX_CLOSED
 
     def lend(self, files: Mapping[str, bytes]) -> None:
@@ -208,9 +209,20 @@ class Window:
         elif not await modal.take(action):
             raise ActionError(f"{modal.hint} Answer it first.")
 
+    def close_dialogs(self) -> None:
+        """Close the dialogs that open from now until the next action or episode: nobody can be asked."""
+        self._closing = MAX_CLOSED
+
+    @contextlib.contextmanager
+    def unattended(self) -> Iterator[None]:
+        """Close the dialogs that open meanwhile."""
+        self.close_dialogs()
+        yield
+        self._closing = 0
+
     async def close_modals(self) -> None:
         """Close what stands above the page, and the dialogs that open next, without an answer."""
-        self._closing = MAX_CLOSED
+        self.close_dialogs()
         while self.modals:
             await self.modals[0].cancel()
 
@@ -311,9 +323,8 @@ class Window:
 
     def hear(self, page: Page, method: str, event: Event) -> None:
         """Take an event of a page that the window shows."""
-        if method == "Runtime.bindingCalled":
-            if event["name"] == CLIPBOARD_BINDING:
-                self.clipboard.take(event["payload"])
+        if method == "Runtime.bindingCalled" and event["name"] == CLIPBOARD_BINDING:
+            self.clipboard.take(event["payload"])
         elif page.driven and method in {"Page.javascriptDialogOpening", "Page.fileChooserOpened"}:
             return  # the author's, by Playwright
         elif method == "Page.javascriptDialogOpening":
@@ -341,10 +352,9 @@ class Window:
 
     def _controls(self) -> tuple[Element, ...]:
         if self.modals:
-            controls = self.modals[0].controls(self.viewport)
-        else:
-            controls = [*(history.controls(self) if self._shows_controls else ()), *tabs.controls(self)]
-        return self._numbers.show(controls)
+            return self._numbers.show(self.modals[0].controls(self.viewport))
+        buttons = history.controls(self) if self._shows_controls else []
+        return self._numbers.show([*buttons, *tabs.controls(self)])
 
     def _on_dialog(self, dialog: Dialog) -> None:
         drawn = any(page.drawing for page in self.tabs)
@@ -361,10 +371,8 @@ class Window:
 
     def _on_target(self, method: str, event: Event) -> None:
         if method == "Target.detachedFromTarget":
-            for page in self.tabs:
-                if page.session_id == event["sessionId"]:
-                    tabs.gone(self, page)
-                    return
+            for gone in [page for page in self.tabs if page.session_id == event["sessionId"]]:
+                tabs.gone(self, gone)
             return
         target = event["targetInfo"]
         if any(page.target_id == target["targetId"] for page in self.tabs):  # Playwright's own session on a tab

@@ -155,15 +155,21 @@ class BrowserWorld(World):
 
     def close(self) -> None:
         """End the browsers, their folders, Playwright and our threads; whoever waits for work under way is told."""
+        try:
+            if self._loop is not None:
+                self._run(self._stop())
+        finally:
+            self._end_loop()
+            self._sessions.clear()
+            self._driver.close()
+            self._work = WorkUnderWay()
+
+    def _end_loop(self) -> None:
         if self._loop is not None and self._thread is not None:
-            self._run(self._stop())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
             self._loop = self._thread = None
-        self._sessions.clear()
-        self._driver.close()
-        self._work = WorkUnderWay()
 
     async def _each(self, work: dict[int, Coroutine[Any, Any, Result]]) -> dict[int, Result | InfrastructureError]:
         """Run the slots' work at once; infrastructure errors become their slot's result, bugs raise."""
@@ -178,7 +184,10 @@ class BrowserWorld(World):
     async def _reset(self, slot: int, instance: Instance) -> Observation:
         connection = await self._browsers[slot % len(self._browsers)].connection()
         session = self._sessions.get(slot)
-        if session is None or session.lost:
+        if session is not None and session.lost:
+            await session.discard()
+            session = None
+        if session is None:
             author = Author(self._driver, trace=self._trace, slow_mo_ms=self._slow_mo_ms)
             session = self._sessions[slot] = Session(
                 connection,
@@ -215,13 +224,16 @@ class BrowserWorld(World):
 
     async def _stop(self) -> None:
         """Write what is kept of the episodes, end what is under way, then the browsers."""
-        await asyncio.gather(*(session.finish() for session in self._sessions.values()))
+        ends = await asyncio.gather(*(each.finish() for each in self._sessions.values()), return_exceptions=True)
         working = asyncio.all_tasks() - {asyncio.current_task()}
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
         for browser in self._browsers:
             await browser.stop()
+        for end in ends:
+            if isinstance(end, BaseException):  # a trace that cannot be written, such as on a full disk
+                raise end
 
     def _start_anew_after_fork(self) -> None:
         """Be a world that was never opened: the event loop's thread, the browsers and their sessions are the parent's.

@@ -55,7 +55,7 @@ START = """(() => {{
   while (firstTimer <= timer) {{ clearTimeout(firstTimer++); }}
   window.scrollTo(0, 0);
   if (document.activeElement) {{ document.activeElement.blur(); }}
-  core.setDataMode && core.setDataMode('{mode}');
+  core.setDataMode && core.setDataMode('train');
   Math.seedrandom({seed});
   core.startEpisodeReal();
   if (window.cube) {{ cube.viewport.animate(); }}
@@ -160,7 +160,7 @@ class MiniWobTask(BrowserTask):
 
     def start_script(self, seed: int) -> str:
         """Start an episode in the page."""
-        return START.format(mode="train", seed=seed) + ";\n" + LOAD_ICONS
+        return START.format(seed=seed) + ";\n" + LOAD_ICONS
 
     def score(self, state: Any, goal: Any, answer: str | None) -> Score | None:
         """Read the page's own verdict."""
