@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
 from PIL import Image
@@ -58,7 +58,7 @@ class Picture:
     """Of `PICTURES`."""
     size: tuple[int, int]
     """Width and height in pixels."""
-    pixels: bytes
+    pixels: bytes = field(repr=False)
     """RGB, three bytes a pixel, row by row from the upper left corner."""
 
     def at(self, x: int, y: int) -> tuple[int, int, int]:

@@ -45,6 +45,19 @@ def csv_file(rows: Sequence[Sequence[Value]]) -> bytes:
     return text.getvalue().encode()
 
 
+_TEXT_STYLES = "".join(
+    [
+        '<style:style style:name="Standard" style:family="paragraph"/>',
+        *(
+            f'<style:style style:name="Heading_20_{level}" style:display-name="Heading {level}" '
+            f'style:family="paragraph" style:parent-style-name="Standard" style:default-outline-level="{level}">'
+            f'<style:text-properties fo:font-size="{20 - 2 * level}pt" fo:font-weight="bold"/></style:style>'
+            for level in (1, 2, 3)
+        ),
+    ]
+)
+
+
 def ods_file(sheets: Mapping[str, Sequence[Sequence[Value]]]) -> bytes:
     """Return a spreadsheet: rows of values by the name of their sheet; a text that begins with = is a formula."""
     tables = "".join(
@@ -67,7 +80,7 @@ def odt_file(paragraphs: Sequence[str | tuple[int, str] | Sequence[Sequence[str]
             )
         else:
             parts.append(_table(f"Table{number}", each))
-    return _open_document(TEXT, f"<office:text>{''.join(parts)}</office:text>")
+    return _open_document(TEXT, f"<office:text>{''.join(parts)}</office:text>", _TEXT_STYLES)
 
 
 def pdf_file(pages: Sequence[Sequence[str]]) -> bytes:
@@ -96,9 +109,11 @@ def pdf_file(pages: Sequence[Sequence[str]]) -> bytes:
     )
 
 
-def png_file(size: tuple[int, int], colour: str, *, text: str = "") -> bytes:
-    """Return a picture of one colour of `COLOURS`, with a text in its middle."""
+def png_file(size: tuple[int, int], colour: str, *, text: str = "", corner: str = "") -> bytes:
+    """Return a picture of one colour of `COLOURS`, with a text in its middle and another colour at its upper left."""
     image = Image.new("RGB", size, COLOURS[colour])
+    if corner:
+        ImageDraw.Draw(image).rectangle((0, 0, size[0] // 4, size[1] // 4), COLOURS[corner])
     if text:
         place = (size[0] // 2, size[1] // 2)
         ink = "black" if colour in {"yellow", "white", "orange"} else "white"
@@ -141,12 +156,13 @@ def _table(name: str, rows: Sequence[Sequence[str]]) -> str:
     return f'<table:table table:name="{name}">{columns}{made}</table:table>'
 
 
-def _open_document(kind: str, body: str) -> bytes:
+def _open_document(kind: str, body: str, styles: str = "") -> bytes:
     manifest = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<manifest:manifest xmlns:manifest="{_OASIS}manifest:1.0" manifest:version="1.3">'
         f'<manifest:file-entry manifest:full-path="/" manifest:version="1.3" manifest:media-type="{kind}"/>'
         '<manifest:file-entry manifest:full-path="content.xml" manifest:media-type="text/xml"/>'
+        '<manifest:file-entry manifest:full-path="styles.xml" manifest:media-type="text/xml"/>'
         "</manifest:manifest>"
     )
     content = (
@@ -154,9 +170,15 @@ def _open_document(kind: str, body: str) -> bytes:
         f'<office:document-content {_SPACES} office:version="1.3">'
         f"<office:automatic-styles/><office:body>{body}</office:body></office:document-content>"
     )
+    looks = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<office:document-styles {_SPACES} office:version="1.3"><office:styles>{styles}</office:styles>'
+        "</office:document-styles>"
+    )
+    parts = {"mimetype": kind, "META-INF/manifest.xml": manifest, "content.xml": content, "styles.xml": looks}
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
-        for name, text in (("mimetype", kind), ("META-INF/manifest.xml", manifest), ("content.xml", content)):
+        for name, text in parts.items():
             entry = zipfile.ZipInfo(name, (2024, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_STORED if name == "mimetype" else zipfile.ZIP_DEFLATED
             archive.writestr(entry, text)

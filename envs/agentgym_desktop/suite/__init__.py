@@ -7,7 +7,9 @@ instances are drawn from.
 from __future__ import annotations
 
 from agentgym.task import Suite
-from agentgym_desktop.suite import editor, files, spreadsheet, workbook
+from agentgym_desktop.suite import editor, files, layout, spreadsheet, viewers, workbook, writer
 
-DESKTOP = Suite("desktop", (*editor.TASKS, *files.TASKS, *spreadsheet.TASKS, *workbook.TASKS))
+_MODULES = (editor, files, spreadsheet, workbook, writer, layout, viewers)
+
+DESKTOP = Suite("desktop", tuple(task for module in _MODULES for task in module.TASKS))
 """All tasks."""
