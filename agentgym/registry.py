@@ -308,7 +308,7 @@ def _load(entry: EntryPoint) -> object:
         package = entry.dist.name if entry.dist else "?"
         raise MissingDependencyError(
             f"{entry.group}:{entry.name} of package {package} cannot be imported: {error}. "
-            f"Install it with all it needs, for ours: pip install 'agentgym-cua[browser]'."
+            f"Install it with all it needs, for ours: pip install 'agentgym-cua[browser,desktop]'."
         ) from error
 
 

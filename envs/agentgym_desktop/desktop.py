@@ -20,6 +20,7 @@ from agentgym_desktop import services
 from agentgym_desktop.accessibility import Accessibility, Limits, Reading
 from agentgym_desktop.clipboard import Clipboard
 from agentgym_desktop.inputs import Inputs, Spot
+from agentgym_desktop.roles import READ
 from agentgym_desktop.rootfs import HOME
 from agentgym_desktop.sandbox import Sandbox
 from agentgym_desktop.settings import ENVIRONMENT
@@ -43,8 +44,7 @@ if TYPE_CHECKING:
 
 SPEC = SandboxSpec(environment=ENVIRONMENT)  # a desktop's sandbox has at least these variables
 OPENED_S = 5.0  # how long a window that has just opened may go on drawing itself
-LISTED = frozenset({"option", "menuitem", "treeitem", "radio", "tab", "cell", "row", "text"})
-READ_ONLY = frozenset({"window", "dialog", "text", "heading", "label", "separator", "statusbar", "group", "tooltip"})
+LISTED = frozenset({"option", "menuitem", "treeitem", "radio", "tab", "gridcell", "row", "text"})
 
 
 class Desktop:
@@ -224,7 +224,7 @@ class Desktop:
         self._spots = {each.id: self._spot(each) for each in reading.elements}
         marks = None
         if picture is not None and "marks" in look.parts:
-            marks = draw_marks(picture, [each for each in reading.elements if each.role not in READ_ONLY])
+            marks = draw_marks(picture, [each for each in reading.elements if each.role not in READ])
         return Observation(
             instruction,
             elements=reading.elements if "elements" in look.parts else (),
