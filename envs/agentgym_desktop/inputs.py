@@ -258,7 +258,10 @@ class Inputs:
                 self._pause_s = REPEATS_S.get(active.app, 0.0) if active is not None else 0.0
             if self._pause_s:
                 self._connection.sync()
-                self._connection.wait(bool, self._struck[stroke] + self._pause_s - now)
+                self._settling.handled()  # its time begins when it has taken the key
+                self._connection.wait(bool, self._pause_s)
+                self._settling.handled()
+                self._struck.clear()
         self._struck[stroke] = time.monotonic()
 
     # Fields and lists.
