@@ -310,7 +310,7 @@ class Corrections(EditorTask):
         cities = dict(zip(names, rng.sample(words.CITIES, 12), strict=True))
         free = [city for city in words.CITIES if city not in cities.values()]
         wanted = cities | dict(zip(moved, rng.sample(free, 4), strict=True))
-        book = f"{rng.choice(words.TOPICS)}-members.txt"
+        book = f"{rng.choice(words.TOPICS)}-members-{rng.randint(2001, 2039)}.txt"
         files = {
             book: "".join(f"{name} lives in {city}\n" for name, city in cities.items()),
             "corrections.txt": "".join(f"{name} has moved to {wanted[name]}\n" for name in moved),

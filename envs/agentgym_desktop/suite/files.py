@@ -253,7 +253,7 @@ class TrashDrafts(FilesTask):
         things = rng.sample(words.THINGS, 9)
         drafts = [f"{thing}-draft.txt" for thing in things[:3]]
         names = [*drafts, *(f"{thing}-final.txt" for thing in things[2:]), f"drafting-{things[0]}.txt"]
-        folder = rng.choice(words.TOPICS)
+        folder = f"{rng.choice(words.TOPICS)}-{rng.randint(2001, 2039)}"
         files = self.heap(rng, names, folder=folder)
         instruction = (
             f'Throw away the drafts in the folder {folder}, which are the files whose names end in "-draft.txt", but '
@@ -277,7 +277,7 @@ class TrashDrafts(FilesTask):
 
     def oracle(self, observation: Observation) -> OracleScript:
         """Play it."""
-        (folder,) = said(observation, r"in the folder (\w+),")
+        (folder,) = said(observation, r"in the folder (\S+),")
         observation = yield from enter(observation, folder)
         for draft in [each.name for each in find_all(observation, "option") if each.name.endswith("-draft.txt")]:
             observation = yield from select(observation, draft)
@@ -298,7 +298,7 @@ class Largest(FilesTask):
         """Return what one seed starts from."""
         names = [f"{thing}-{rng.randint(10, 99)}.txt" for thing in rng.sample(words.THINGS, 8)]
         sizes = dict(zip(names, rng.sample(range(200, 1000), 8), strict=True))
-        folder = rng.choice(words.TOPICS)
+        folder = f"{rng.choice(words.TOPICS)}-{rng.randint(2001, 2039)}"
         files = {f"{folder}/{name}": (f"{name}\n" * 100)[:size].encode() for name, size in sizes.items()}
         largest = max(names, key=lambda name: sizes[name])
         instruction = f"Which file in the folder {folder} is the largest? Answer with its name."
@@ -315,7 +315,7 @@ class Largest(FilesTask):
 
     def oracle(self, observation: Observation) -> OracleScript:
         """Play it."""
-        (folder,) = said(observation, r"in the folder (\w+) is")
+        (folder,) = said(observation, r"in the folder (\S+) is")
         observation = yield from enter(observation, folder)
         sizes: dict[str, int] = {}
         for name in [each.name for each in find_all(observation, "option")]:
