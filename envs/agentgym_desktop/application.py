@@ -38,7 +38,7 @@ MAX_CHILDREN = 1_000  # of one node
 MAX_DEPTH = 200
 ACCESSIBLE = "org.a11y.atspi.Accessible"
 CACHE, TEXT = "org.a11y.atspi.Cache", "org.a11y.atspi.Text"
-COMPONENT = "org.a11y.atspi.Component"
+COMPONENT, SELECTION = "org.a11y.atspi.Component", "org.a11y.atspi.Selection"
 PASSING = BITS["focused"] | BITS["checked"] | BITS["pressed"] | BITS["selected"] | BITS["expanded"]
 LABELLED_BY = 2  # of AtspiRelationType
 MENUS = frozenset({"menu", "menu-item", "check-menu-item", "radio-menu-item", "tearoff-menu-item", "separator"})
@@ -115,6 +115,8 @@ class Application:
             bit = BITS.get(detail, 0)
             node.bits = node.bits | bit if on else node.bits & ~bit
             self._doubtful.add(node.path)
+            if detail == "expanded" and node.kind == "combo-box":  # so do Chromium's options come to show
+                self._forget_below(node)
             if detail == "sensitive" and not node.role:  # so are all in it, without a word
                 self._doubtful.update(each.path for each, _ in self.order if each.role)
         elif member in {"ChildrenChanged", "BoundsChanged"}:  # GTK does not tell what is packed into a box
@@ -126,6 +128,13 @@ class Application:
             self.nodes.pop(node.path, None)
         elif member in {"TextChanged", "PropertyChange"}:
             node.text = None
+
+    def _forget_below(self, node: Accessible) -> None:
+        """Hold nothing for known of what a node holds, and of what that holds."""
+        for path in node.children or ():
+            below = self.nodes.pop(path, None)
+            for each in (below.children or ()) if below is not None else ():
+                self.nodes.pop(each, None)
 
     def _hear_cache(self, signal: Signal) -> None:
         match signal.member, signal.body:
@@ -281,6 +290,7 @@ class Application:
         )
         self._name([node for node in shown if node.kind == "page-tab" and (again or not node.name)], budgeted)
         self._label([node for node in shown if node.label is None and node.role in {*FIELDS, "combobox"}], budgeted)
+        self._choice([node for node in shown if node.kind == "combo-box" and (again or node.text is None)], budgeted)
         for node in shown:
             if node.is_grid and node.box and (again or not node.cells):
                 parents = {each.kind for each in shown if each.children and node.path in each.children}
@@ -324,6 +334,20 @@ class Application:
         calls = [get_property(self.bus_name, node.path, ACCESSIBLE, "Name") for node in nodes]
         for node, answer in zip(nodes, budgeted.ask(calls), strict=True):
             node.name = text_of(answer)
+
+    def _choice(self, nodes: list[Accessible], budgeted: Budgeted) -> None:
+        """Ask for what is chosen of folded lists: Chromium tells it by what is selected of their hidden menus."""
+        held = [(node, node.children[0]) for node in nodes if node.children is not None and len(node.children) == 1]
+        held = [(node, menu) for node, menu in held if menu in self.nodes and self.nodes[menu].kind == "menu"]
+        calls = [Call(self.bus_name, menu, SELECTION, "GetSelectedChild", "i", (0,), "(so)") for _, menu in held]
+        chosen = [
+            (node, answer[0][1])
+            for (node, _), answer in zip(held, budgeted.ask(calls), strict=True)
+            if answer and answer[0][0] == self.bus_name
+        ]
+        calls = [get_property(self.bus_name, path, ACCESSIBLE, "Name") for _, path in chosen]
+        for (node, _), answer in zip(chosen, budgeted.ask(calls), strict=True):
+            node.text = text_of(answer)
 
     def _label(self, nodes: list[Accessible], budgeted: Budgeted) -> None:
         calls = [Call(self.bus_name, node.path, ACCESSIBLE, "GetRelationSet", answer="a(ua(so))") for node in nodes]

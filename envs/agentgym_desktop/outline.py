@@ -312,7 +312,10 @@ def _name_and_value(node: Accessible) -> tuple[str, str]:
         return name or _clean(node.description), content
     if node.role == "combobox":
         label = _clean(node.label or "")
-        return (label, _clean(node.name)) if label else (name or _clean(node.description), content)
+        if label and not content:
+            content = _clean(node.name)
+        name = label or name or _clean(node.description)
+        return name, content if content != name else ""
     if node.role in VALUED:
         return name, content
     return name or content.strip() or _clean(node.description), ""
