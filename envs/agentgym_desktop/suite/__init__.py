@@ -7,9 +7,20 @@ instances are drawn from.
 from __future__ import annotations
 
 from agentgym.task import Suite
-from agentgym_desktop.suite import calculator, editor, files, layout, spreadsheet, terminal, viewers, workbook, writer
+from agentgym_desktop.suite import (
+    browser,
+    calculator,
+    editor,
+    files,
+    layout,
+    spreadsheet,
+    terminal,
+    viewers,
+    workbook,
+    writer,
+)
 
-_MODULES = (editor, files, terminal, calculator, spreadsheet, workbook, writer, layout, viewers)
+_MODULES = (editor, files, terminal, calculator, spreadsheet, workbook, writer, layout, viewers, browser)
 
 DESKTOP = Suite("desktop", tuple(task for module in _MODULES for task in module.TASKS))
 """All tasks."""
