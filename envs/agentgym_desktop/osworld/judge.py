@@ -32,7 +32,7 @@ class Measured(NamedTuple):
     reason: str
 
 
-def measure(func: str, result: Any, expected: Any, options: dict[str, Any]) -> Measured:
+def measure(func: str, result: Any, expected: Any, options: dict[str, Any], *, cpu_s: int = CPU_S) -> Measured:
     """Apply a metric, in a process of its own.
 
     Args:
@@ -40,18 +40,19 @@ def measure(func: str, result: Any, expected: Any, options: dict[str, Any]) -> M
         result: what the agent has brought about; None where there is nothing.
         expected: what it is compared with.
         options: of the metric.
+        cpu_s: seconds of CPU time that it may take.
 
     Raises:
         CannotJudgeError: see there.
     """
-    request = pickle.dumps((func, result, expected, options))
+    request = pickle.dumps((func, result, expected, options, cpu_s))
     command = [sys.executable, "-I", str(Path(__file__)), json.dumps([each for each in sys.path if each])]
     try:
         done = subprocess.run(command, input=request, capture_output=True, timeout=TIMEOUT_S, check=False)  # noqa: S603 (our own script)
     except subprocess.TimeoutExpired as error:
         raise CannotJudgeError(f"{func} did not answer within {TIMEOUT_S:g} s") from error
     if done.returncode < 0:
-        return Measured(0.0, f"{func}: reading what was left takes more than {CPU_S} s or {MEMORY:,} bytes")
+        return Measured(0.0, f"{func}: reading what was left takes more than {cpu_s} s of CPU time or {MEMORY:,} bytes")
     if done.returncode > 0:
         raise CannotJudgeError(f"{func} failed: {done.stderr.decode(errors='replace')[-300:]}")
     answer = json.loads(done.stdout)
@@ -68,8 +69,8 @@ def main() -> None:
     from agentgym_desktop.osworld.metrics.tables import last_row
 
     request = sys.stdin.buffer.read()
-    func, result, expected, options = pickle.loads(request)  # noqa: S301 (from our own parent)
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    func, result, expected, options, cpu_s = pickle.loads(request)  # noqa: S301 (from our own parent)
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MAX_TASK = 4_000_000  # bytes of a task file
 MAX_DEPTH = 100  # of nested objects and lists
+ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+"""What the id of a task looks like."""
 
 
 def _absent(value: Any) -> Any:
@@ -89,7 +91,7 @@ class Evaluator(Part):
 class TaskFile(Part):
     """One task."""
 
-    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    id: str = Field(pattern=ID)
     instruction: str = Field(min_length=1, max_length=20_000)
     config: list[Step] = Field(default_factory=list)
     evaluator: Evaluator

@@ -80,7 +80,9 @@ def moves_of(script: str, size: tuple[int, int]) -> list[Move]:
                 except (ActionError, TypeError, ValueError) as error:
                     raise UnreadableScriptError(f"{module}.{name}: {error}") from error
             case _:
-                raise UnreadableScriptError(f"the script has more than calls: {ast.unparse(statement)[:60]}")
+                raise UnreadableScriptError(
+                    f"the script has more than calls: {' '.join(ast.unparse(statement).split())[:60]}"
+                )
     return _joined(moves)
 
 

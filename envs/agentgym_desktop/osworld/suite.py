@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from agentgym.errors import ConfigError
 from agentgym.task import Suite
 from agentgym_desktop.osworld.downloads import Downloads
 from agentgym_desktop.osworld.problems import KINDS, Problem
-from agentgym_desktop.osworld.schema import TaskFile, load_json, parse
+from agentgym_desktop.osworld.schema import ID, TaskFile, load_json, parse
 from agentgym_desktop.osworld.support import problems_of
 from agentgym_desktop.osworld.task import OSWorldTask
 
@@ -144,7 +145,6 @@ def _listed(index: Path, raw: Any) -> Iterator[Path]:
         raise ConfigError(f"{index}: wanted a task, or an index (an object of lists of task ids by app)")
     for app, ids in raw.items():
         for number, each in enumerate(ids):
-            path = index.parent / "examples" / app / f"{each}.json"
-            if not isinstance(each, str) or not path.resolve().is_relative_to(index.parent.resolve()):
+            if not isinstance(each, str) or not re.match(ID, each) or not re.match(ID, app):
                 raise ConfigError(f"{index}: {app}.{number}: wanted the id of a task, got {each!r}")
-            yield path
+            yield index.parent / "examples" / app / f"{each}.json"
