@@ -106,7 +106,7 @@ class Angle(DesktopTask):
     def setup(self, rng: Random) -> Setup:
         """Return what one seed starts from."""
         function, unit = rng.choice(tuple(FUNCTIONS)), rng.choice(tuple(UNITS))
-        angle = rng.randint(101, 890) / 10
+        angle = rng.randint(1001, 8999) / 100
         value = FUNCTIONS[function][1](angle * math.pi / UNITS[unit][1])
         instruction = f"I need the {function} of {angle} {unit}, as exactly as the calculator shows it. Leave it there."
         return Setup(instruction, goal=value)
