@@ -13,6 +13,7 @@ from agentgym_desktop.suite import (
     editor,
     files,
     layout,
+    office,
     spreadsheet,
     terminal,
     viewers,
@@ -20,7 +21,7 @@ from agentgym_desktop.suite import (
     writer,
 )
 
-_MODULES = (editor, files, terminal, calculator, spreadsheet, workbook, writer, layout, viewers, browser)
+_MODULES = (editor, files, terminal, calculator, spreadsheet, workbook, writer, layout, viewers, browser, office)
 
 DESKTOP = Suite("desktop", tuple(task for module in _MODULES for task in module.TASKS))
 """All tasks."""
