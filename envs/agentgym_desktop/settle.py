@@ -67,6 +67,7 @@ class Settling:
         self._managed = False  # whether the window manager has answered
         self._damage = connection.new_id()
         self._damaged = False
+        self._list_changed = False  # whether windows have come or gone
         self._serial = 0  # of the newest question
         self._unanswered: dict[int, tuple[int, float]] = {}  # window -> serial of the question, and when it was asked
         self._answers_pings: dict[int, bool] = {}
@@ -83,6 +84,7 @@ class Settling:
                 *ABOUT,
             )
         )
+        self._list = connection.atom("_NET_CLIENT_LIST")
         self._ping, self._extents = connection.atom("_NET_WM_PING"), connection.atom("_NET_FRAME_EXTENTS")
         mask = SUBSTRUCTURE_NOTIFY | PROPERTY_CHANGE  # answers to pings come to those who ask for the former
         connection.core.ChangeWindowAttributes(connection.root, EVENT_MASK, [mask])
@@ -142,6 +144,10 @@ class Settling:
         answered = self._await_answers(bound_s)
         return answered if self._patience() == PATIENCE else self.settle(SURE, bound_s=bound_s)
 
+    def finish(self, bound_s: float) -> bool:
+        """Wait as `settle` does, and longer where the app in front may be busy though it answers: saving a file."""
+        return self.settle(SURE if self._patience().again else None, bound_s=bound_s)
+
     def forget_damage(self) -> None:
         """Take what was drawn until now as seen."""
         self._connection.sync()
@@ -167,8 +173,12 @@ class Settling:
         asked = {window for window, (_, since) in self._unanswered.items() if now - since < HANGS_S}
         late = any(self._unanswered[window][0] != self._serial for window in asked)
         deadline = now + bound_s
-        if not connection.wait(lambda: not asked & self._unanswered.keys(), deadline - time.monotonic()):
-            return False
+        while asked & self._unanswered.keys():
+            left = deadline - time.monotonic()
+            if not connection.wait(lambda: self._list_changed or not asked & self._unanswered.keys(), left):
+                return False
+            if self._list_changed:  # a window that has been closed does not answer
+                self._learn_windows()
         # What the late have answered is an older question: there may have been input since.
         return not late or self._await_answers(deadline - time.monotonic())
 
@@ -184,6 +194,7 @@ class Settling:
     def _learn_windows(self) -> None:
         """Find out which windows there are, which one is active, and which can be asked."""
         connection = self._connection
+        self._list_changed = False
         names = ("_NET_CLIENT_LIST", "_NET_ACTIVE_WINDOW")
         asked = [connection.ask_property(connection.root, name, words=MAX_ASKED) for name in names]
         listed, active = [connection.property(each) for each in asked]
@@ -206,6 +217,8 @@ class Settling:
     def _on_property(self, event: bytes) -> None:
         if struct.unpack_from("=4xII", event) == (self._window, self._extents):
             self._managed = True
+        elif struct.unpack_from("=4xII", event) == (self._connection.root, self._list):
+            self._list_changed = True
 
     def _on_message(self, event: bytes) -> None:
         kind, protocol, serial, window = struct.unpack_from("=8xIIII", event)
