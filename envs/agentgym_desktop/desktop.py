@@ -253,7 +253,7 @@ class Desktop:
         self._services.check()
         error = self._inputs.perform(action, self._spots, option=self._option)
         if isinstance(action, Done):  # what was done last, such as saving a file, is to be finished by then
-            self._settling.settle(bound_s=OPENED_S)
+            self._settling.finish(bound_s=OPENED_S)
         else:
             self._settling.settle()
         return error
