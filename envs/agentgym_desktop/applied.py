@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Applied:
     """What applies to one sandbox."""
 
-    bubblewrap: str
-    """Its version."""
+    walls: str
+    """What makes them, its version, and what they part from the host."""
     host_uid: int
     """The user on the host that the programs inside count as."""
     own_user: bool
@@ -30,9 +30,9 @@ class Applied:
 
     def describe(self) -> str:
         """Return all of it as lines of text."""
-        owner = "its own" if self.own_user else "yours"
+        owner = "its own" if self.own_user else "shared"
         lines = [
-            f"walls: bubblewrap {self.bubblewrap}, own users, processes, network, IPC; system calls filtered",
+            f"walls: {self.walls}",
             f"host user: {self.host_uid} ({owner})",
             f"nested user namespaces: {self.user_namespaces}",
             f"memory: {self.memory}",

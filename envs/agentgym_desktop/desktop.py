@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from agentgym.observation import Element
     from agentgym_desktop.applied import Applied
     from agentgym_desktop.apps import App, Start
+    from agentgym_desktop.held import SandboxStart
     from agentgym_desktop.services import Services
     from agentgym_desktop.task import Setup
 
@@ -69,7 +70,12 @@ class Desktop:
 
     @classmethod
     def start(
-        cls, *, size: tuple[int, int] = (1280, 720), apps: Sequence[App] = (), spec: SandboxSpec = SPEC
+        cls,
+        *,
+        size: tuple[int, int] = (1280, 720),
+        apps: Sequence[App] = (),
+        spec: SandboxSpec = SPEC,
+        start: SandboxStart = Sandbox.start,
     ) -> Desktop:
         """Start a desktop with apps, one after the other, and wait until it can be used.
 
@@ -77,14 +83,15 @@ class Desktop:
             size: width and height of the screen in pixels.
             apps: what is open on it.
             spec: its sandbox; its variables are those of `SPEC`.
+            start: starts that.
 
         Raises:
             MissingDependencyError: something is not installed, or the machine permits no namespaces.
             InfrastructureError: it did not start.
         """
         for app in apps:
-            app.check(spec.root)
-        sandbox = Sandbox.start(spec)
+            _check(app, spec)
+        sandbox = start(spec)
         with contextlib.ExitStack() as undo:
             undo.callback(sandbox.close)
             running = services.start(sandbox, size)
@@ -159,7 +166,7 @@ class Desktop:
             SessionCrashedError: it ended; the error has what it wrote.
             SessionTimeoutError: its window does not come.
         """
-        start.app.check(self.sandbox.spec.root)
+        _check(start.app, self.sandbox.spec)
         windows = {window.id for window in self._windows.list()}
         shown = {each.id for each in self._read(PLAIN).elements}
         child = self.sandbox.spawn(start.argv, env=ENVIRONMENT)
@@ -302,3 +309,9 @@ class Desktop:
         left, right = max(0, box.x), min(width, box.x + box.width)
         top, bottom = max(0, box.y), min(height, box.y + box.height)
         return Spot((left + right) // 2, (top + bottom) // 2, element.role, element.states)
+
+
+def _check(app: App, spec: SandboxSpec) -> None:
+    """Check that an app is installed; what is in an image shows when it is started."""
+    if spec.image is None:
+        app.check(spec.root)

@@ -7,7 +7,7 @@ import os
 import select
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from agentgym.errors import SessionCrashedError, SessionTimeoutError
 from agentgym_desktop.keeper import receive
@@ -16,11 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agentgym_desktop.child import Log
-    from agentgym_desktop.keeping import Line
 
 ANSWER_S = 10.0  # process 1 answers in a millisecond; only a machine or sandbox at its limits takes longer
 END_S = 20.0
 REQUEST_BYTES = 100 * 1024  # of a program's arguments and environment
+
+
+class Line(Protocol):
+    """Where it is told how the sandbox has ended; see `agentgym_desktop.keeping.Line`."""
+
+    def hear(self, key: str, timeout_s: float) -> Any:
+        """Return what is told under a key; None where nothing is."""
+        ...
 
 
 class Door:
@@ -28,7 +35,7 @@ class Door:
 
     Args:
         control: our end of its socket.
-        line: where the keeper says how the sandbox has ended.
+        line: where it is told how the sandbox has ended.
         log: what process 1 writes where it goes wrong.
         memory_mb: the sandbox's limit, for the message when it was the reason.
     """

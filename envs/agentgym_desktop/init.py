@@ -1,8 +1,9 @@
 """Process 1 inside a sandbox: it starts programs and opens files and sockets for the host, and does nothing else.
 
-Run as ``python3 -I -S init.py CONTROL NAME`` by bubblewrap, with a SOCK_SEQPACKET socket on descriptor CONTROL. NAME
-is for the host, to tell whose process this is. A request is fields divided by NUL bytes: an operation, then its
-arguments; descriptors come beside it. The answer is ``ok`` or ``error`` with its field, and at most one descriptor.
+Run as ``python3 -I -S init.py CONTROL NAME`` by bubblewrap, with a SOCK_SEQPACKET socket on descriptor CONTROL, or by
+a container engine, with the path of one to connect to. NAME is for the host, to tell whose process this is. A request
+is fields divided by NUL bytes: an operation, then its arguments; descriptors come beside it. The answer is ``ok`` or
+``error`` with its field, and at most one descriptor.
 The host is trusted, and nothing inside can reach the socket: it is closed on exec, and this process cannot be traced
 or read, for it is not dumpable. What programs write never passes through here: the host hands over its own pipes.
 
@@ -48,6 +49,16 @@ def main(control: int) -> None:
     os.set_inheritable(control, False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Python's own handler would let any program inside end this one
     Init(socket.socket(fileno=control)).serve()
+
+
+def connect(path: str) -> int:
+    """Connect to the host's socket, and take from it where to write what goes wrong; return our end."""
+    control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    control.connect(path)
+    _, ((_, _, log),), _, _ = control.recvmsg(16, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC)
+    for stream in (1, 2):
+        os.dup2(int.from_bytes(log, sys.byteorder), stream)
+    return control.detach()
 
 
 class Init:
@@ -268,4 +279,4 @@ def become(
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]) if sys.argv[1].isdigit() else connect(sys.argv[1]))

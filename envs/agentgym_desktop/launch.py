@@ -43,6 +43,10 @@ class Launched:
     pid: int
     """Bubblewrap's process id on the host; all of the sandbox is below it."""
 
+    def end(self) -> None:
+        """End it, and wait until nothing is left of it."""
+        end(self.door, self.line, self.log)
+
 
 class Handed:
     """Descriptors that go to bubblewrap, and the numbers that they will have there."""

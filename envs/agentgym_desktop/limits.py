@@ -103,7 +103,8 @@ def applied(
     processes = f"control group (version {by['processes'].version})" if "processes" in by else "rlimit"
     processor = "an equal share with other sandboxes" if "processor" in by else "as any process"
     return Applied(
-        bubblewrap=".".join(map(str, program.version)),
+        walls=f"bubblewrap {'.'.join(map(str, program.version))}, own users, processes, network, IPC; "
+        "system calls filtered",
         host_uid=os.geteuid() if uid is None else uid,
         own_user=uid is not None,
         user_namespaces="closed by bubblewrap and by the filter"

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 from agentgym_desktop import walls
 from agentgym_desktop.child import LOG_BYTES, Child, Conversation, Finished, Log
-from agentgym_desktop.launch import Launched, end, launch
+from agentgym_desktop.launch import launch
 from agentgym_desktop.rootfs import HOME
 from agentgym_desktop.walls import SandboxSpec
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agentgym_desktop.applied import Applied
+    from agentgym_desktop.held import Held
 
 LISTED = 10_000  # names of a folder, at most
 OOM_SCORE = 500  # programs are killed for memory before process 1 is
@@ -45,12 +46,12 @@ OOM_SCORE = 500  # programs are killed for memory before process 1 is
 class Sandbox:
     """A running sandbox. Its calls block, and may come from any thread; get one from `start`."""
 
-    def __init__(self, spec: SandboxSpec, launched: Launched) -> None:
+    def __init__(self, spec: SandboxSpec, held: Held) -> None:
         self.spec = spec
-        self.applied: Applied = launched.applied
+        self.applied: Applied = held.applied
         """Which walls and limits it really has."""
-        self._launched = launched
-        self._door = launched.door
+        self._held = held
+        self._door = held.door
         self._children: weakref.WeakSet[Child] = weakref.WeakSet()
         self._environment = {**walls.ENVIRONMENT, **spec.environment}
 
@@ -66,7 +67,7 @@ class Sandbox:
         return cls(spec, launch(spec))
 
     def __repr__(self) -> str:
-        return f"Sandbox(uid={self.uid}, {'alive' if self.alive else 'ended'})"
+        return f"{type(self).__name__}(uid={self.uid}, {'alive' if self.alive else 'ended'})"
 
     @property
     def uid(self) -> int:
@@ -76,12 +77,12 @@ class Sandbox:
     @property
     def lease(self) -> Path:
         """The file that stands for it on this machine, until it has ended."""
-        return self._launched.lease
+        return self._held.lease
 
     @property
     def host_pid(self) -> int:
         """The host's process that all others of the sandbox are below."""
-        return self._launched.pid
+        return self._held.pid
 
     @property
     def alive(self) -> bool:
@@ -240,7 +241,7 @@ class Sandbox:
     def close(self) -> None:
         """End it and wait until nothing of it is left: processes, mounts, control groups, lease."""
         if self._door.shut():
-            end(self._door, self._launched.line, self._launched.log)
+            self._held.end()
             for child in [*self._children]:
                 child.close()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import json
 import os
 import tempfile
 
@@ -18,6 +19,10 @@ INSTALL = "Install them with `pip install 'agentgym-cua[desktop]'` and `sudo apt
 NAMESPACES = 0x7E020080  # CLONE_NEWUSER, NEWPID, NEWNET, NEWIPC, NEWUTS, NEWNS, NEWCGROUP and NEWTIME
 SOCKET_FAMILIES = (1, 2, 10, 16)  # AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
 PERSONALITIES = (0x0, 0xFFFFFFFF)  # Linux itself, and the question which one it is
+REFUSED = """
+unshare setns mount umount2 pivot_root chroot ptrace process_vm_readv process_vm_writev keyctl add_key request_key bpf
+perf_event_open userfaultfd
+""".split()  # noqa: SIM905 (a quarter of the length)
 
 ALLOWED = """
 accept accept4 access alarm arch_prctl bind brk cachestat capget capset chdir chmod chown clock_getres clock_gettime
@@ -75,25 +80,30 @@ def program() -> bytes:
         rules.add_rule(pyseccomp.ALLOW, "personality", pyseccomp.Arg(0, pyseccomp.EQ, personality))
     # Its own limits alone: another's, such as those of process 1, would be a way to end it.
     rules.add_rule(pyseccomp.ALLOW, "prlimit64", pyseccomp.Arg(0, pyseccomp.EQ, 0))
-    for name in (
-        "unshare",
-        "setns",
-        "mount",
-        "umount2",
-        "pivot_root",
-        "chroot",
-        "ptrace",
-        "process_vm_readv",
-        "process_vm_writev",
-        "keyctl",
-        "add_key",
-        "request_key",
-        "bpf",
-        "perf_event_open",
-        "userfaultfd",
-    ):
+    for name in REFUSED:
         rules.add_rule(refused, name)  # programs that try them expect to be refused
     with tempfile.TemporaryFile() as exported:
         rules.export_bpf(exported)
         exported.seek(0, os.SEEK_SET)
         return exported.read()
+
+
+def profile() -> bytes:
+    """Return the same filter as container engines read it (the OCI runtime specification's ``linux.seccomp``)."""
+    rules: list[dict[str, object]] = [
+        {"names": ALLOWED, "action": "SCMP_ACT_ALLOW"},
+        {"names": REFUSED, "action": "SCMP_ACT_ERRNO", "errnoRet": errno.EPERM},
+        {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": errno.ENOSYS},
+    ]
+    for name, at, values in (
+        ("socket", 0, SOCKET_FAMILIES),
+        ("personality", 0, PERSONALITIES),
+        ("prlimit64", 0, (0,)),
+    ):
+        for value in values:
+            argument = {"index": at, "value": value, "op": "SCMP_CMP_EQ"}
+            rules.append({"names": [name], "action": "SCMP_ACT_ALLOW", "args": [argument]})
+    argument = {"index": 0, "value": NAMESPACES, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}
+    rules.append({"names": ["clone"], "action": "SCMP_ACT_ALLOW", "args": [argument]})
+    made = {"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": errno.ENOSYS, "syscalls": rules}
+    return json.dumps(made).encode()

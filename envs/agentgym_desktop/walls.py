@@ -43,6 +43,8 @@ class SandboxSpec:
 
     root: Path | None = None
     """A prepared root file system; None for the host's programs."""
+    image: str | None = None
+    """A container's image, in place of the host's programs; for the container backend alone."""
     binds: tuple[Bind, ...] = ()
     """More of the host's files, read-only."""
     environment: Mapping[str, str] = field(default_factory=dict)

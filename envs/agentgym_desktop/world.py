@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from agentgym.action import Action
-from agentgym.errors import InfrastructureError, SessionStateError
+from agentgym.errors import AgentGymError, ConfigError, InfrastructureError, MissingDependencyError, SessionStateError
 from agentgym.look import PLAIN, Look, Part, all_parts
 from agentgym.world import Step, World, refuse_busy, refuse_too_many
 from agentgym_desktop.apps import EDITOR
+from agentgym_desktop.container import ContainerSandbox
 from agentgym_desktop.desktop import SPEC, Desktop
 from agentgym_desktop.pool import Pool
+from agentgym_desktop.sandbox import Sandbox
 from agentgym_desktop.session import Kind, Session
 from agentgym_desktop.task import DesktopTask
 from agentgym_desktop.work import WorkUnderWay
@@ -34,8 +36,10 @@ if TYPE_CHECKING:
 
     from agentgym.observation import Observation
     from agentgym.task import Instance
+    from agentgym_desktop.held import Backend, SandboxStart
 
 MAX_STANDBY = 4  # desktops that wait, where nobody says how many
+STARTS: dict[Backend, SandboxStart] = {"sandbox": Sandbox.start, "container": ContainerSandbox.start}
 
 
 class DesktopWorld(World):
@@ -49,11 +53,15 @@ class DesktopWorld(World):
             A light one takes some 40 MB of memory, one with an office program 300 MB.
         root: a root file system that `scripts/build_rootfs` made, the same on every machine; None for the host's own
             programs.
+        backend: "sandbox" for walls of bubblewrap, "container" for those of podman or docker (see
+            docs/desktop-container.md).
+        image: the container's image; None for the programs of `root` or of the host.
         memory_mb: what all programs of a desktop may take together, files included.
 
     Raises:
         MissingDependencyError: raised by `reset`: bubblewrap, the X server or an app is not installed, or the machine
-            allows no namespaces.
+            allows no namespaces; of a container: no engine works, or there is no such image.
+        ConfigError: there is no such backend, or it takes no image, or not beside a root.
     """
 
     name: ClassVar[str] = "desktop"
@@ -69,6 +77,8 @@ class DesktopWorld(World):
         look: Look = PLAIN,
         standby: int | None = None,
         root: Path | str | None = None,
+        backend: Backend = "sandbox",
+        image: str | None = None,
         memory_mb: int = SPEC.memory_mb,
     ) -> None:
         if num_slots < 1:
@@ -77,28 +87,40 @@ class DesktopWorld(World):
             standby = min(MAX_STANDBY, (num_slots + 1) // 2)
         if standby < 0:
             raise ValueError(f"standby must be at least 0, got {standby}")
+        if backend not in STARTS:
+            raise ConfigError(f"No backend {backend!r} of the desktop world; it has {' and '.join(STARTS)}.")
+        if image is not None and (backend != "container" or root is not None):
+            raise ConfigError("An image is for backend='container' alone, and without a root: it brings its own files.")
         self.num_slots = num_slots
+        self._backend: Backend = backend
         self._standby = standby
-        self._spec = replace(SPEC, root=None if root is None else Path(root).absolute(), memory_mb=memory_mb)
+        folder = None if root is None else Path(root).absolute()
+        self._spec = replace(SPEC, root=folder, image=image, memory_mb=memory_mb)
         self._look = replace(look, parts=all_parts(look.parts, screenshot=screenshot))
         self._start_anew()
         _WORLDS.add(self)
 
     def __repr__(self) -> str:
-        return f"DesktopWorld(num_slots={self.num_slots}, parts={sorted(self._look.parts)})"
+        return f"DesktopWorld(num_slots={self.num_slots}, backend={self._backend!r}, parts={sorted(self._look.parts)})"
 
     @classmethod
     def check(cls) -> str:
         """Return which walls and limits a desktop has here, after starting one; for `agentgym doctor`.
 
         Raises:
-            MissingDependencyError: something is not installed, or the machine permits no namespaces.
+            MissingDependencyError: something is not installed, or the machine permits no namespaces; the message says
+                whether a desktop in a container starts.
         """
-        desktop = Desktop.start(apps=(EDITOR,))
         try:
-            return desktop.applied.describe().replace("\n", "; ")
-        finally:
-            desktop.close()
+            return _try("sandbox")
+        except MissingDependencyError as error:
+            try:
+                walls = _try("container")
+            except AgentGymError as other:
+                raise MissingDependencyError(f"{error} Nor does one start in a container: {other}") from other
+            raise MissingDependencyError(
+                f'{error} One starts in a container, so give `backend="container"` to `agentgym.make` ({walls}).'
+            ) from error
 
     @property
     def standbys(self) -> int:
@@ -180,7 +202,7 @@ class DesktopWorld(World):
         self._retired.submit(desktop.close)
 
     def _start_desktop(self, kind: Kind) -> Desktop:
-        desktop = Desktop.start(size=kind.size, apps=kind.apps, spec=self._spec)
+        desktop = Desktop.start(size=kind.size, apps=kind.apps, spec=self._spec, start=STARTS[self._backend])
         if kind.instance is not None:
             task, seed = kind.instance
             assert isinstance(task, DesktopTask)
@@ -205,6 +227,15 @@ class DesktopWorld(World):
         """
         _INHERITED.append((self._sessions, self._work, self._retired, self._pool))
         self._start_anew()
+
+
+def _try(backend: Backend) -> str:
+    """Start a desktop, and return which walls and limits it has."""
+    desktop = Desktop.start(apps=(EDITOR,), start=STARTS[backend])
+    try:
+        return desktop.applied.describe().replace("\n", "; ")
+    finally:
+        desktop.close()
 
 
 _WORLDS: weakref.WeakSet[DesktopWorld] = weakref.WeakSet()
