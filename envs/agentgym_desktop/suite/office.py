@@ -53,10 +53,11 @@ def rows_from(names: list[str], figures: list[int]) -> Rows:
     return [[name, figure] for name, figure in zip(names, figures, strict=True)]
 
 
-def pdf_says(evidence: Evidence, path: str, texts: list[str]) -> bool:
-    """Return whether a PDF has all of some texts."""
-    pdf, _ = read_pdf(evidence.read(path))
-    return pdf is not None and all(pdf.says(text) for text in texts)
+def pdf_part(evidence: Evidence, path: str, texts: list[str], worth: float) -> Part:
+    """Return as a part of a score that a PDF has all of some texts."""
+    pdf, reason = read_pdf(evidence.read(path))
+    missing = [text for text in texts if pdf is None or not pdf.says(text)]
+    return Part(f"{path} has {', '.join(missing) or 'all of it'} ({reason})", not missing, worth)
 
 
 class BillsToSheet(DesktopTask):
@@ -92,15 +93,14 @@ class BillsToSheet(DesktopTask):
         found = rows_of(sheet, 2)
         last = sheet.cells.get(f"B{len(rows) + 1}") if sheet is not None else None
         added = last is not None and last.value == goal["total"] and "[." in last.formula
-        printed = pdf_says(
-            evidence, f"{name}.pdf", [str(value) for row in rows for value in row] + [str(goal["total"])]
-        )
+        shown = [str(word).split()[0] for word, _ in rows]  # the column may be too narrow for more of a name
+        printed = [*shown, *(str(value) for _, value in rows), str(goal["total"])]
         parts = [
             Part(f"{row[0]} is in its row ({reason})", found[at : at + 1] == [row], 0.35 / len(rows))
             for at, row in enumerate(rows)
         ]
         parts.append(Part("the totals are added up below", added and found[: len(rows)] == rows, 0.35))
-        parts.append(Part(f"{name}.pdf has them and their sum", printed, 0.3))
+        parts.append(pdf_part(evidence, f"{name}.pdf", printed, 0.3))
         return judge(parts, harm_done(evidence, goal["files"], may=[f"{name}.ods", f"{name}.pdf"]))
 
     def oracle(self, observation: Observation) -> OracleScript:
@@ -169,7 +169,7 @@ class ResultsToLetter(DesktopTask):
         found = texts_of(letter)
         parts = [Part(f"the note has the line {line!r} ({reason})", line in found, 0.1) for line in lines]
         parts.append(Part("its lines are these, in this order", found == lines, 0.3))
-        parts.append(Part(f"{name}.pdf has all of it", pdf_says(evidence, f"{name}.pdf", lines), 0.3))
+        parts.append(pdf_part(evidence, f"{name}.pdf", lines, 0.3))
         return judge(parts, harm_done(evidence, goal["files"], may=[f"{name}.odt", f"{name}.pdf"]))
 
     def oracle(self, observation: Observation) -> OracleScript:
@@ -285,8 +285,8 @@ class NotesToAccounts(DesktopTask):
         }
         instruction = (
             "The notes in the text editor say who has paid what. Fill in for each person in the spreadsheet how much "
-            "that is in all, and have the sheet work out what they have paid together. Save the spreadsheet, and make a PDF "
-            f"of it: {name}.pdf in the folder Outbox."
+            "that is in all, and have the sheet work out what they have paid together. Save the spreadsheet, and make "
+            f"a PDF of it: {name}.pdf in the folder Outbox."
         )
         rows: Rows = [["Name", "Paid"], *rows_from(listed, [totals[person] for person in listed])]
         rows.append(["Together", sum(totals.values())])
@@ -304,7 +304,7 @@ class NotesToAccounts(DesktopTask):
         parts = [Part(f"{row[0]} has {row[1]} ({reason})", row in found, 0.1) for row in rows[1:-1]]
         parts.append(Part("the sheet adds them up", added, 0.3))
         said_there = [str(value) for row in rows for value in row]
-        parts.append(Part("the PDF has all of it", pdf_says(evidence, f"Outbox/{name}.pdf", said_there), 0.3))
+        parts.append(pdf_part(evidence, f"Outbox/{name}.pdf", said_there, 0.3))
         return judge(parts, harm_done(evidence, goal["files"], may=[f"{name}.ods", f"Outbox/{name}.pdf"]))
 
     def oracle(self, observation: Observation) -> OracleScript:
