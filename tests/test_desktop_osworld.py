@@ -213,6 +213,36 @@ def test_a_letter_is_written_and_judged_by_its_text_and_its_looks(tmp_path: Path
     assert values(play(loaded(tmp_path, spec, files), *actions)) == (0, 1)
 
 
+def test_a_bookmark_is_set_in_the_browser_and_judged_by_its_profile(tmp_path: Path) -> None:
+    browser = step("launch", command=["google-chrome", "--remote-debugging-port=1337", "file:///home/user/page.html"])
+    settings = '{"enable_do_not_track": true, "webkit": {"webprefs": {"default_font_size": 20}}}'
+    spec = task(
+        step("execute", command="mkdir -p ~/.config/google-chrome/Default", shell=True),
+        step("execute", command=f"echo '{settings}' > ~/.config/google-chrome/Default/Preferences", shell=True),
+        download("page.html", "/home/user/page.html"),
+        browser,
+        step("launch", command=["socat", "tcp-listen:9222,fork", "tcp:localhost:1337"]),
+        apps=["chrome"],
+        postconfig=[step("launch", command=["pkill", "chrome"]), step("sleep", seconds=3)],
+        func=["is_expected_bookmarks", "exact_match", "check_font_size", "match_in_list"],
+        result=[
+            {"type": kind} for kind in ("bookmarks", "enable_do_not_track", "chrome_font_size", "default_search_engine")
+        ],
+        expected=[
+            rule(type="bookmark_bar_websites_urls", urls=["file:///home/user/page.html"]),
+            rule(expected="true"),
+            rule(type="range", min=19, max=21),
+            rule(expected=["Google", "DuckDuckGo"]),
+        ],
+    )
+    desktop_task = loaded(tmp_path, spec, {"page.html": b"<title>Page</title><p>Here"})
+    with AgentEnv(DesktopWorld(standby=0), desktop_task) as env:
+        env.reset(seed=0)
+        for keys in ("Control+d", "Tab", "ArrowUp", "Enter"):  # the folder above the one that is proposed
+            env.step(Press(keys))
+        assert env.step(Done())[1] == 1.0
+
+
 @pytest.mark.parametrize(
     ("func", "answer", "reward"),
     [("infeasible", "FAIL", 1.0), ("infeasible", "", 0.0), ("check_include_exclude", "FAIL", 0.0)],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, Any
 
+from agentgym_desktop.osworld.browser import fetch_setting
 from agentgym_desktop.osworld.files import File, LastRow
 from agentgym_desktop.osworld.getter import (
     CacheFile,
@@ -14,6 +15,7 @@ from agentgym_desktop.osworld.getter import (
     Getter,
     ListDirectory,
     PlainGetter,
+    ProfileGetter,
     Rule,
     VmFile,
     WindowSize,
@@ -48,6 +50,8 @@ def fetch(getter: Getter | None, stage: Stage) -> Any:
             return getter.rules
         case CommandOutput():
             return _written(getter, stage)
+        case ProfileGetter():
+            return fetch_setting(getter.type, stage)
         case WindowSize() | PlainGetter():
             return _shown(getter, stage)
         case None:

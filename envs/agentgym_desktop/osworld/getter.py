@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from agentgym_desktop.osworld.part import Command, Part, kind_of
+from agentgym_desktop.osworld.browser import GETTERS as PROFILE_GETTERS
+from agentgym_desktop.osworld.part import Command, Part, tag_by
 
 
 class _Files(Part):
@@ -99,27 +100,36 @@ class PlainGetter(Part):
     type: Literal["vm_screen_size", "vm_terminal_output"]
 
 
+class ProfileGetter(Part):
+    """A setting of the browser, or its bookmarks; see `browser`."""
+
+    type: str
+
+
 class OtherGetter(Part):
     """A getter of a kind that is not known here."""
 
     type: str = Field(min_length=1)
 
 
-_KNOWN = frozenset({"vm_file", "cloud_file", "cache_file", "rule", "vm_command_line", "vm_command_error",
-                      "list_directory", "content_from_vm_file", "vm_window_size", "vm_screen_size",
-                      "vm_terminal_output"})  # fmt: skip
+_TAGS = {
+    **{kind: kind for kind in ("vm_file", "cloud_file", "cache_file", "rule", "list_directory", "vm_window_size")},
+    **dict.fromkeys(("vm_command_line", "vm_command_error"), "command"),
+    **dict.fromkeys(("vm_screen_size", "vm_terminal_output"), "plain"),
+    **dict.fromkeys(PROFILE_GETTERS, "profile"),
+    "content_from_vm_file": "content",
+}
 Getter: TypeAlias = Annotated[
     Annotated[VmFile, Tag("vm_file")]
     | Annotated[CloudFile, Tag("cloud_file")]
     | Annotated[CacheFile, Tag("cache_file")]
     | Annotated[Rule, Tag("rule")]
-    | Annotated[CommandOutput, Tag("vm_command_line")]
-    | Annotated[CommandOutput, Tag("vm_command_error")]
+    | Annotated[CommandOutput, Tag("command")]
     | Annotated[ListDirectory, Tag("list_directory")]
-    | Annotated[ContentFromVmFile, Tag("content_from_vm_file")]
+    | Annotated[ContentFromVmFile, Tag("content")]
     | Annotated[WindowSize, Tag("vm_window_size")]
-    | Annotated[PlainGetter, Tag("vm_screen_size")]
-    | Annotated[PlainGetter, Tag("vm_terminal_output")]
+    | Annotated[PlainGetter, Tag("plain")]
+    | Annotated[ProfileGetter, Tag("profile")]
     | Annotated[OtherGetter, Tag("other")],
-    Discriminator(kind_of(_KNOWN)),
+    Discriminator(tag_by(_TAGS)),
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 Command: TypeAlias = str | list[str]
 
@@ -18,11 +18,11 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-def kind_of(known: frozenset[str]) -> Callable[[Any], str]:
-    """Return what tells the kind of a part by its ``type``: one of those that are known, or "other"."""
+def tag_by(tags: Mapping[str, str]) -> Callable[[Any], str]:
+    """Return what tells which model a part is of, by its ``type``; "other" where there is none for it."""
 
-    def kind(value: Any) -> str:
-        found = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
-        return found if isinstance(found, str) and found in known else "other"
+    def tag(value: Any) -> str:
+        kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
+        return tags.get(kind, "other") if isinstance(kind, str) else "other"
 
-    return kind
+    return tag

@@ -6,6 +6,8 @@ import posixpath
 
 from agentgym_desktop.rootfs import HOME
 
+PROFILE = f"{HOME}/.config/chromium"  # of the browser
+CHROME = ".config/google-chrome"  # of OSWorld's
 FOLDERS = ("Desktop", "Documents", "Downloads", "Music", "Pictures", "Public", "Templates", "Videos")
 """Of the home folder, as every Ubuntu has them."""
 _WRITABLE = (HOME, "/tmp")  # noqa: S108 (inside the sandbox, whose /tmp is its own)
@@ -16,6 +18,7 @@ def inside(path: str) -> str:
     for start in ("~/", "$HOME/", "${HOME}/"):
         if path.startswith(start):
             path = path[len(start) :]
+    path = path.replace(CHROME, ".config/chromium")
     return posixpath.normpath(posixpath.join(HOME, path))
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from agentgym_desktop import apps
 from agentgym_desktop.apps import App, Start
+from agentgym_desktop.osworld.paths import CHROME
 from agentgym_desktop.osworld.problems import Problem
 from agentgym_desktop.rootfs import HOME
 
@@ -84,6 +85,7 @@ _ROOT = frozenset({"sudo", "su", "apt", "apt-get", "snap", "dpkg", "useradd", "c
 _INTERNET = frozenset({"pip", "pip3", "curl", "wget", "conda"})
 _SYSTEM = frozenset({"gsettings", "dconf", "timedatectl", "systemctl", "pactl", "pulseaudio", "wmctrl",
                      "gnome-shell", "update-desktop-database", "nmcli"})  # fmt: skip
+END_BROWSER = ["pkill", "chromium"]
 _GNOME_TERMINAL = "gnome-terminal-server"  # the process that judges end, so that its shells keep their history
 _BRIDGES = frozenset({"socat"})  # of OSWorld's own, to reach into its browser
 
@@ -101,13 +103,19 @@ def argv_of(command: Command, *, shell: bool) -> list[str]:
     """
     if shell:
         script, *rest = [command] if isinstance(command, str) else command
-        script = _PYTHON.sub("python3", _SESSION_BUS.sub("", script)).replace(_GNOME_TERMINAL, "xterm")
-        return ["/bin/sh", "-c", script, *rest]
+        script = _PYTHON.sub("python3", _SESSION_BUS.sub("", script))
+        return ["/bin/sh", "-c", _translated(script), *rest]
     argv = shlex.split(command) if isinstance(command, str) else [*command]
     argv = [HOME + word[1:] if word.startswith("~/") else word for word in argv]
     if argv and argv[0] == "python":
         argv[0] = "python3"
-    return [word.replace(_GNOME_TERMINAL, "xterm") for word in argv]
+    if argv == ["pkill", "chrome"]:
+        return END_BROWSER
+    return [_translated(word) for word in argv]
+
+
+def _translated(text: str) -> str:
+    return text.replace(_GNOME_TERMINAL, "xterm").replace(CHROME, ".config/chromium")
 
 
 def shell_script(argv: Sequence[str]) -> str | None:
@@ -135,7 +143,7 @@ def start_of(argv: Sequence[str]) -> Start | None:
         return None if app is None else Start(app, tuple(word for word in rest if word not in _OFFICE))
     if name == "xdg-open" and len(rest) == 1:
         app = app_for(rest[0])
-        return None if app is None else Start(app, tuple(rest))
+        return None if app is None else opening(app, *rest)
     app = _PROGRAMS.get(name)
     if app is None:
         return None
@@ -143,7 +151,12 @@ def start_of(argv: Sequence[str]) -> Start | None:
         return terminal(next((word.partition("=")[2] for word in rest if word.startswith("--working-dir")), HOME))
     if app is apps.BROWSER:
         rest = [word for word in rest if not word.startswith("--remote-debugging")]
-    return Start(app, tuple(rest))
+    return opening(app, *rest)
+
+
+def opening(app: App, *paths: str) -> Start:
+    """Return the start of an app with files or folders, in a window of its own."""
+    return app.with_(*(["--new-win"] if app is apps.FILES else []), *paths)
 
 
 def terminal(folder: str = HOME, number: int = 1) -> Start:

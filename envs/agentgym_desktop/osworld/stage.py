@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 RUN_S = 60.0  # a command takes no longer
 TRIES = 10  # of a command that is repeated until it has the wanted effect
+GONE = "for i in $(seq 50); do pgrep chromium >/dev/null || break; sleep 0.1; done"  # or 5 s are over
 MAX_OUTPUT = 1_000_000  # bytes that a command writes
 
 _ESCAPES = re.compile(
@@ -85,7 +86,7 @@ class Stage:
             case Open():
                 app = programs.app_for(step.parameters.path)
                 assert app is not None, "support lets no other file through"
-                self._start(app.with_(inside(step.parameters.path)))
+                self._start(programs.opening(app, inside(step.parameters.path)))
             case Launch():
                 self._launch(self._argv(step.parameters.command, shell=step.parameters.shell))
             case Execute():
@@ -147,6 +148,8 @@ class Stage:
         start = programs.start_of(argv)
         if start is not None:
             self._start(start)
+        elif argv == programs.END_BROWSER:
+            self._end_browser()
         elif not programs.is_bridge(argv):
             try:
                 self.desktop.sandbox.spawn(argv)
@@ -154,6 +157,14 @@ class Stage:
                 if not self.judging:
                     raise SessionCrashedError(f"Set-up could not start {argv[0]}: {error}") from error
             self.desktop.settle()
+
+    def _end_browser(self) -> None:
+        """End it as its user would, so that it writes what it keeps; what is started next is a new one."""
+        for window in self.desktop.windows:
+            if window.app.lower() == "chromium":
+                self.desktop.shut(window.id)
+        self.run(["sh", "-c", f"{GONE}; pkill chromium; {GONE}"], shell=False)
+        self.desktop.settle()
 
     def _execute(self, parameters: ExecuteParameters) -> None:
         command, shell = parameters.command, parameters.shell

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Discriminator, Field, Tag
 
-from agentgym_desktop.osworld.part import Command, Part, kind_of
+from agentgym_desktop.osworld.part import Command, Part, tag_by
 
 
 class RemoteFile(Part):
@@ -167,19 +167,28 @@ class OtherStep(Part):
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 
-_KNOWN = frozenset({"download", "upload_file", "open", "launch", "execute", "command", "activate_window",
-                    "close_window", "sleep", "chrome_open_tabs"})  # fmt: skip
+_TAGS = {
+    "download": "download",
+    "upload_file": "upload_file",
+    "open": "open",
+    "launch": "launch",
+    "execute": "execute",
+    "command": "execute",
+    "activate_window": "activate_window",
+    "close_window": "close_window",
+    "sleep": "sleep",
+    "chrome_open_tabs": "chrome_open_tabs",
+}
 Step: TypeAlias = Annotated[
     Annotated[Download, Tag("download")]
     | Annotated[Upload, Tag("upload_file")]
     | Annotated[Open, Tag("open")]
     | Annotated[Launch, Tag("launch")]
     | Annotated[Execute, Tag("execute")]
-    | Annotated[Execute, Tag("command")]
     | Annotated[ActivateWindow, Tag("activate_window")]
     | Annotated[CloseWindow, Tag("close_window")]
     | Annotated[Sleep, Tag("sleep")]
     | Annotated[Tabs, Tag("chrome_open_tabs")]
     | Annotated[OtherStep, Tag("other")],
-    Discriminator(kind_of(_KNOWN)),
+    Discriminator(tag_by(_TAGS)),
 ]

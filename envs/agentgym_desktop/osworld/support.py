@@ -12,6 +12,7 @@ from agentgym_desktop.osworld.getter import (
     CommandOutput,
     ContentFromVmFile,
     OtherGetter,
+    ProfileGetter,
     VmFile,
 )
 from agentgym_desktop.osworld.metrics import METRICS
@@ -61,7 +62,7 @@ def _related(file: TaskFile) -> list[str]:
 
 
 def _apps(file: TaskFile) -> Iterator[Problem]:
-    if _uses_browser(file) and not any(_opens_page(step) for step in file.config):
+    if _uses_browser(file) and not (_opens_page(file) or _is_about_settings(file)):
         yield Problem(
             "internet", "the browser"
         )  # OSWorld's tasks with it, but a few about its settings, are about sites
@@ -76,15 +77,17 @@ def _uses_browser(file: TaskFile) -> bool:
     return bool(_BROWSERS & set(_related(file)))
 
 
-def _opens_page(step: Step) -> bool:
+def _opens_page(file: TaskFile) -> bool:
     """Return whether a step opens a page that is a file; what else it opens is told by `_step`."""
-    match step:
-        case Tabs():
-            return True
-        case Open():
-            return programs.app_for(step.parameters.path) is BROWSER
-        case _:
-            return False
+    opened = [step for step in file.config if isinstance(step, Open)]
+    pages = any(programs.app_for(step.parameters.path) is BROWSER for step in opened)
+    return pages or any(isinstance(step, Tabs) for step in file.config)
+
+
+def _is_about_settings(file: TaskFile) -> bool:
+    """Return whether all that is judged is in the browser's profile."""
+    results = [check.result for check in file.evaluator.checks]
+    return all(isinstance(result, ProfileGetter) for result in results)
 
 
 def _step(step: Step, downloads: Downloads) -> Iterator[Problem]:

@@ -94,6 +94,48 @@ def is_extension_installed(result: Any, expected: Any, options: dict[str, Any]) 
     return float((expected["expected"] in result) == (expected["type"] == "contain"))
 
 
+def _font_gaps(check: Check) -> Iterator[str]:
+    rule = getattr(check.expected, "rules", {})
+    if not (rule["type"] == "value" and "value" in rule) and not (
+        rule["type"] == "range" and {"min", "max"} <= rule.keys()
+    ):
+        yield f"type {str(rule['type'])[:20]}"
+
+
+@metric(needs="type", gaps=_font_gaps)
+def check_font_size(result: Any, expected: Any, options: dict[str, Any]) -> float:
+    """The browser's size of letters is a value, or between two."""
+    size = result.get("default_font_size") if isinstance(result, dict) else None
+    if not isinstance(size, int | float):
+        return 0.0
+    if expected["type"] == "value":
+        return float(size == expected["value"])
+    return float(expected["min"] < size < expected["max"])
+
+
+_MARKED = {
+    "bookmark_bar_folders_names": ("folder", "name", "names"),
+    "bookmark_bar_websites_urls": ("url", "url", "urls"),
+}
+
+
+def _bookmark_gaps(check: Check) -> Iterator[str]:
+    rule = getattr(check.expected, "rules", {})
+    if str(rule["type"]) not in _MARKED or not isinstance(rule.get(_MARKED[rule["type"]][2]), list):
+        yield f"type {str(rule['type'])[:40]}"
+
+
+@metric(needs="type", gaps=_bookmark_gaps)
+def is_expected_bookmarks(result: Any, expected: Any, options: dict[str, Any]) -> float:
+    """The bookmarks bar has these folders, or these sites, and no others."""
+    kind, field, key = _MARKED[expected["type"]]
+    try:
+        found = {each[field] for each in result["bookmark_bar"]["children"] if each["type"] == kind}
+    except (KeyError, TypeError):
+        return 0.0
+    return float(found == set(expected[key]))
+
+
 @metric(needs="expected")
 def check_direct_json_object(result: Any, expected: Any, options: dict[str, Any]) -> float:
     """An object has the expected values.
