@@ -5,24 +5,21 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-from typing import TYPE_CHECKING, Any
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentgym.action import Click, Press, Scroll, Type
 from agentgym.errors import ConfigError
 from agentgym_desktop import osworld
 from agentgym_desktop.osworld.downloads import Downloads
 from agentgym_desktop.osworld.paths import inside
 from agentgym_desktop.osworld.schema import parse
-from agentgym_desktop.osworld.scripts import UnreadableScriptError, moves_of
 from agentgym_desktop.osworld.support import problems_of
 from tests.osworld_tasks import HOST, cloud_file, download, output, rule, script, step, task, vm_file
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 GOOD = task(
     download("a.txt", "/home/user/a.txt"),
@@ -250,8 +247,8 @@ def test_a_suite_leaves_out_what_cannot_be_played_and_the_report_says_why(tmp_pa
         ("good", True, False),
     ]
     assert str(report).splitlines() == [
-        "2 tasks are well-formed.",
-        "1 of them are supported on this machine, 0 have all their files at hand, too.",
+        "Well-formed tasks: 2.",
+        "Supported on this machine: 1; with all their files at hand, too: 0.",
         "1 task: needs the internet (the browser 1)",
         "1 task: needs a file that is not at hand (2 files)",
     ]
@@ -341,52 +338,18 @@ def test_paths_are_those_of_the_home_folder(path: str, there: str) -> None:
     assert inside(path) == there
 
 
-def test_scripts_for_mouse_and_keyboard_become_actions() -> None:
-    text = """import pyautogui; import time; time.sleep(1); time.sleep(2)
-pyautogui.click({SCREEN_WIDTH_HALF}, {SCREEN_HEIGHT_HALF}); pyautogui.doubleClick(x=3, y=5000)
-pyautogui.hotkey(["shift", "ctrl", "e"]); pyautogui.hotkey('ctrl', 'alt', 't'); pyautogui.press(["enter"])
-pyautogui.press('down', presses=2, interval=0.1); pyautogui.write('ü "x"'); pyautogui.scroll(-2)"""
-    assert moves_of(text, (1000, 600)) == [
-        "rest",
-        Click(x=500, y=300),
-        Click(x=3, y=599, count=2),
-        Press("Shift+Control+e"),
-        "terminal",
-        Press("Enter"),
-        Press("ArrowDown"),
-        Press("ArrowDown"),
-        Type('ü "x"'),
-        Scroll(0, 100),
-    ]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "import pyautogui, os",
-        "from pyautogui import press",
-        "import pyautogui as p",
-        "pyautogui.press(input())",
-        "pyautogui.press('a' * 10**9)",
-        "pyautogui.press('a', presses=10**9)",
-        "pyautogui.write(__import__('os').getcwd())",
-        "os.system('x')",
-        "pyautogui.click()",
-        "pyautogui.hotkey('a', 'b')",
-        "pyautogui.hotkey()",
-        "pyautogui.keyDown('a')",
-        "x = 1",
-        "(",
-        "(" * 5_000,
-        "a" * 30_000,
-    ],
-)
-def test_any_other_script_is_refused_and_never_run(text: str) -> None:
-    with pytest.raises(UnreadableScriptError):
-        moves_of(text, (1000, 600))
-
-
-@given(st.text(max_size=60) | st.text("pyautogi.rest(hk'1,)=[]", max_size=60).map("pyautogui.".__add__))
-def test_no_script_makes_its_reader_raise_anything_else(text: str) -> None:
-    with contextlib.suppress(UnreadableScriptError):
-        moves_of(text, (1000, 600))
+def test_the_example_of_the_docs_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "osworld.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    examples = tmp_path / "OSWorld" / "evaluation_examples" / "examples" / "os"
+    examples.mkdir(parents=True)
+    (tmp_path / "osworld_files").mkdir()
+    (examples / "one.json").write_text(json.dumps({**task(apps=["os"], func="infeasible"), "id": "one"}))
+    (examples.parent.parent / "test_all.json").write_text('{"os": ["one"]}')
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(example, names)
+    assert [each.id for each in names["suite"].tasks] == ["osworld/one"]
+    assert "Well-formed tasks: 1." in capsys.readouterr().out

@@ -52,8 +52,8 @@ class Report:
         supported = sum(entry.supported for entry in self.entries)
         ready = sum(entry.ready for entry in self.entries)
         lines = [
-            f"{len(self.entries)} tasks are well-formed.",
-            f"{supported} of them are supported on this machine, {ready} have all their files at hand, too.",
+            f"Well-formed tasks: {len(self.entries)}.",
+            f"Supported on this machine: {supported}; with all their files at hand, too: {ready}.",
         ]
         for kind, meaning in KINDS.items():
             tasks = sum(any(problem.kind == kind for problem in entry.problems) for entry in self.entries)
