@@ -92,12 +92,18 @@ def test_files_are_copied_in_the_file_manager(tmp_path: Path) -> None:
 def test_a_terminal_is_judged_by_what_commands_say_and_what_it_shows(tmp_path: Path) -> None:
     spec = task(
         *TERMINAL,
-        func=["check_include_exclude", "check_include_exclude", "exact_match"],
-        result=[output("ls ~/Desktop"), {"type": "vm_terminal_output"}, {"type": "vm_screen_size"}],
+        func=["check_include_exclude", "check_include_exclude", "exact_match", "check_include_exclude"],
+        result=[
+            output("ls ~/Desktop"),
+            {"type": "vm_terminal_output"},
+            {"type": "vm_screen_size"},
+            {"type": "vm_command_error", "command": ["ls", "/nowhere"]},
+        ],
         expected=[
             rule(include=["proof"]),
             rule(include=["forty-42"], exclude=["not found"]),
             rule(expected={"width": 1920, "height": 1080}),
+            rule(include=["No such file"]),
         ],
     )
     assert values(play(loaded(tmp_path, spec), Type("mkdir Desktop/proof; echo forty-$((6*7))\n"))) == (0, 1)
@@ -152,8 +158,8 @@ def test_files_are_packed_on_the_command_line(tmp_path: Path) -> None:
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("one.txt", b"1\n")
     spec = task(
-        download("one.txt", "/home/user/Desktop/one.txt"),
-        step("execute", command="cd ~/Desktop; ls | wc -l", shell=True, stdout="before.txt"),
+        step("upload_file", files=[{"local_path": "evaluation/one.txt", "path": "/home/user/Desktop/one.txt"}]),
+        step("execute", command=["test", "-s", "/home/user/Desktop/one.txt"], until={"returncode": 0}),
         apps=["terminal"],
         postconfig=[step("execute", command=["ls", "/home/user/Desktop"], stdout="after.txt")],
         func=["compare_zip_files", "check_list"],
@@ -223,16 +229,28 @@ def test_a_bookmark_is_set_in_the_browser_and_judged_by_its_profile(tmp_path: Pa
         browser,
         step("launch", command=["socat", "tcp-listen:9222,fork", "tcp:localhost:1337"]),
         apps=["chrome"],
-        postconfig=[step("launch", command=["pkill", "chrome"]), step("sleep", seconds=3)],
-        func=["is_expected_bookmarks", "exact_match", "check_font_size", "match_in_list"],
+        postconfig=[
+            step("close_window", window_name="Page - Chromium", strict=True),
+            step("launch", command=["pkill", "chrome"]),
+            step("sleep", seconds=3),
+        ],
+        func=["is_expected_bookmarks", "exact_match", "check_font_size", "match_in_list", "exact_match"],
         result=[
-            {"type": kind} for kind in ("bookmarks", "enable_do_not_track", "chrome_font_size", "default_search_engine")
+            {"type": kind}
+            for kind in (
+                "bookmarks",
+                "enable_do_not_track",
+                "chrome_font_size",
+                "default_search_engine",
+                "data_delete_automacally",
+            )
         ],
         expected=[
             rule(type="bookmark_bar_websites_urls", urls=["file:///home/user/page.html"]),
             rule(expected="true"),
             rule(type="range", min=19, max=21),
             rule(expected=["Google", "DuckDuckGo"]),
+            rule(expected="false"),
         ],
     )
     desktop_task = loaded(tmp_path, spec, {"page.html": b"<title>Page</title><p>Here"})

@@ -250,7 +250,7 @@ def test_a_suite_leaves_out_what_cannot_be_played_and_the_report_says_why(tmp_pa
         "Well-formed tasks: 2.",
         "Supported on this machine: 1; with all their files at hand, too: 0.",
         "1 task: needs the internet (the browser 1)",
-        "1 task: needs a file that is not at hand (2 files)",
+        "1 task: needs a file that is not at hand, or too big (2 files)",
     ]
 
 
@@ -306,8 +306,16 @@ def test_files_are_found_by_their_manifest_or_by_as_much_of_their_address_as_the
     assert downloads.read("https://a.org/main/calc/2/My%20Book.xlsx") == b"flat"
     assert downloads.read("https://a.org/x") == b"listed"
     assert downloads.find("https://a.org/y") is None
-    with pytest.raises(ConfigError, match=r"The file of https://a\.org/z is not in"):
+    with pytest.raises(ConfigError, match=r"cannot be read: https://a\.org/z is not in"):
         downloads.read("https://a.org/z")
+
+
+def test_a_file_that_no_desktop_takes_is_not_at_hand(tmp_path: Path) -> None:
+    with (tmp_path / "big").open("wb") as file:
+        file.truncate(64_000_001)
+    assert kinds(task(download("big", "big"), func="infeasible"), Downloads(tmp_path)) == {("file", HOST + "big")}
+    with pytest.raises(ConfigError, match="has 64,000,001 bytes, more than the 64,000,000 that a desktop takes"):
+        Downloads(tmp_path).read(HOST + "big")
 
 
 def test_no_address_and_no_link_leads_out_of_the_folder(tmp_path: Path) -> None:

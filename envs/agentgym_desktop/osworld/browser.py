@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MAX_PROFILE = 4_000_000  # bytes of one of its files
 FONT_SIZES = {"default_fixed_font_size": 13, "default_font_size": 16, "minimum_font_size": 13}
 NEW_TAB = 5  # what "restore_on_startup" is where the browser starts with a new tab
+_COOKIES = ("default_content_setting_values", "cookies")
+UNTIL_CLOSED = 4  # so long sites' data stays, in Chromium's numbers; OSWorld takes any other value for it, too
 
 
 def _told(value: object) -> str:
@@ -38,7 +40,7 @@ def _engine(settings: dict[str, Any]) -> Any:
 
 SETTINGS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "chrome_font_size": lambda settings: _at(settings, "webkit", "webprefs") or FONT_SIZES,
-    "data_delete_automacally": lambda settings: _told(_at(settings, "profile", "default_content_setting_values")),
+    "data_delete_automacally": lambda settings: _told(_at(settings, "profile", *_COOKIES) == UNTIL_CLOSED),
     "default_search_engine": _engine,
     "enable_do_not_track": lambda settings: _told(settings.get("enable_do_not_track")),
     "enable_enhanced_safety_browsing": lambda settings: _told(_at(settings, "safebrowsing", "enhanced")),

@@ -64,18 +64,25 @@ class Downloads:
                 continue
         return None
 
+    def lacks(self, address: str) -> str:
+        """Return what is wrong with the file of an address; empty where it can be read."""
+        path = self.find(address)
+        if path is None:
+            return f"{address} is not in {self._folder}" if self._folder else f"{address}: no folder of files was given"
+        size = path.stat().st_size
+        if size > MAX_DOWNLOAD:
+            return f"{path} has {size:,} bytes, more than the {MAX_DOWNLOAD:,} that a desktop takes"
+        return ""
+
     def read(self, address: str) -> bytes:
         """Return the content of a file.
 
         Raises:
             ConfigError: it is not at hand, or too big.
         """
-        path = self.find(address)
-        if path is None:
-            raise ConfigError(f"The file of {address} is not in {self._folder}")
-        size = path.stat().st_size
-        if size > MAX_DOWNLOAD:
-            raise ConfigError(f"{path}: it has {size:,} bytes, more than the {MAX_DOWNLOAD:,} that a desktop takes")
+        path, wrong = self.find(address), self.lacks(address)
+        if path is None or wrong:
+            raise ConfigError(f"A task's file cannot be read: {wrong}")
         return path.read_bytes()
 
 

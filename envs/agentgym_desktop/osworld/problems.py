@@ -14,7 +14,7 @@ KINDS = {
     "step": "has a set-up step that is not supported",
     "getter": "looks at something that is not supported",
     "metric": "is judged by a metric that is not supported",
-    "file": "needs a file that is not at hand",
+    "file": "needs a file that is not at hand, or too big",
 }
 """What each kind means, in words that follow "a task that"."""
 

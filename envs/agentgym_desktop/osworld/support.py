@@ -116,7 +116,7 @@ def _step(step: Step, downloads: Downloads) -> Iterator[Problem]:
 def _put(path: str, address: str, downloads: Downloads) -> Iterator[Problem]:
     if not writable(path):
         yield Problem("step", f"a file at {inside(path)[:80]}")
-    if downloads.find(address) is None:
+    if downloads.lacks(address):
         yield Problem("file", address)
 
 
@@ -178,7 +178,7 @@ def _getter(getter: Getter | None, evaluator: Evaluator, downloads: Downloads) -
     match getter:
         case CloudFile():
             for address, _name in getter.pairs:
-                if downloads.find(address) is None:
+                if downloads.lacks(address):
                     yield Problem("file", address)
         case VmFile(time_suffix=True):
             yield Problem("getter", "vm_file with time_suffix")
