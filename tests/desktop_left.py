@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from agentgym.observation import NOWHERE
 from agentgym_desktop.child import Finished
+from agentgym_desktop.windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from agentgym.observation import Element
     from agentgym_desktop.task import Setup
-    from agentgym_desktop.windows import Window
 
 
 def _runs_nothing(*_: str) -> Finished:
@@ -36,8 +37,15 @@ class Left:
 
     @classmethod
     def untouched(cls, setup: Setup) -> Left:
-        """Return a desktop as a set-up makes it."""
-        return cls(setup.goal, dict(setup.files))
+        """Return a desktop as a set-up makes it, with a window for each file that is open."""
+        names = [PurePosixPath(start.arguments[0]).name for start in setup.opens if start.arguments]
+        windows = [cls.window(name, active=name == names[-1]) for name in names]
+        return cls(setup.goal, dict(setup.files), windows=windows)
+
+    @staticmethod
+    def window(name: str, *, active: bool = False) -> Window:
+        """Return a window that shows a file."""
+        return Window(0, f"~/{name} - Mousepad", "Mousepad", NOWHERE, NOWHERE, active=active)
 
     def read(self, path: str, *, max_bytes: int = 16_000_000) -> bytes | None:
         content = self.files.get(path)

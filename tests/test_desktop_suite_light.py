@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,9 +14,9 @@ from agentgym.rollout.collector import Collector, EpisodeRequest
 from agentgym.task import Instance
 from agentgym.world import Step
 from agentgym_desktop.apps import CALCULATOR, EDITOR, FILES
-from agentgym_desktop.suite import calculator, editor, files, terminal
+from agentgym_desktop.suite import calculator, editor, files, terminal, windows
 from agentgym_desktop.suite.calculator import displayed
-from agentgym_desktop.suite.hands import find_all
+from agentgym_desktop.suite.hands import find, find_all
 from agentgym_desktop.world import DesktopWorld
 from tests.desktop_task import AppTask, act, begin, desktop_of
 
@@ -24,8 +25,15 @@ if TYPE_CHECKING:
 
     from agentgym_desktop.task import DesktopTask
 
-TASKS: tuple[DesktopTask, ...] = (*editor.TASKS, *files.TASKS, *terminal.TASKS, *calculator.TASKS)
-AT_ONCE = (editor.WriteNote(), editor.LookUp(), files.TrashDrafts(), calculator.OtherBase(), terminal.MakeTree())
+TASKS: tuple[DesktopTask, ...] = (*editor.TASKS, *files.TASKS, *terminal.TASKS, *calculator.TASKS, *windows.TASKS)
+AT_ONCE = (
+    editor.WriteNote(),
+    editor.LookUp(),
+    files.TrashDrafts(),
+    calculator.OtherBase(),
+    terminal.MakeTree(),
+    windows.CloseOne(),
+)
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +79,29 @@ def test_the_other_window_comes_to_the_front_with_alt_and_tab(world: DesktopWorl
     first = begin(world, AppTask(CALCULATOR, opens=(EDITOR.with_(),)))
     titles = [first.title, *(act(world, Press("Alt+Tab")).observation.title for _ in range(3))]
     assert titles[0] == titles[2] != titles[1] == titles[3]
+
+
+def test_an_app_that_is_closed_is_not_waited_for(world: DesktopWorld) -> None:
+    begin(world, AppTask(EDITOR, opens=(EDITOR.with_(),)))
+    began = time.monotonic()
+    act(world, Press("Alt+F4"))
+    assert time.monotonic() - began < 10  # it will not answer whether it has handled the key
+    assert len([window for window in desktop_of(world).windows if window.app == "Mousepad"]) == 1
+
+
+def test_what_is_selected_is_what_a_command_works_on(world: DesktopWorld) -> None:
+    opened = begin(world, AppTask(FILES, files={f"papers/{n}.txt": b"x" for n in "abc"}))
+    inside = act(world, Click(find(opened, "option", "papers").id, count=2)).observation
+    act(world, Click(find(inside, "option", "b.txt").id))
+    asked = act(world, Press("F2")).observation
+    assert find(asked, "textbox", "").value == "b.txt"
+
+
+def test_a_menu_that_pops_up_is_a_place_for_its_items(world: DesktopWorld) -> None:
+    opened = begin(world, AppTask(CALCULATOR))
+    menu = act(world, Click(find(opened, "button", "MS").id)).observation
+    assert [each.name for each in find_all(menu, "menuitem")][-1] == "save here"
+    assert all(each.name for each in find_all(menu, "menuitem"))
 
 
 def test_a_file_that_comes_while_its_folder_is_shown_is_told(world: DesktopWorld) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from agentgym.observation import Element
 from agentgym_desktop.child import Finished
-from agentgym_desktop.suite import calculator, editor, files, terminal
+from agentgym_desktop.suite import calculator, editor, files, terminal, windows
 from agentgym_desktop.suite.judging import Part, harm_done, judge, lines_of, text_of
 from agentgym_desktop.suite.terminal import MAX_ARCHIVE, unpacked
 from tests.desktop_left import Left
@@ -20,7 +20,7 @@ from tests.desktop_left import Left
 if TYPE_CHECKING:
     from agentgym_desktop.task import DesktopTask
 
-TASKS: tuple[DesktopTask, ...] = (*editor.TASKS, *files.TASKS, *terminal.TASKS, *calculator.TASKS)
+TASKS: tuple[DesktopTask, ...] = (*editor.TASKS, *files.TASKS, *terminal.TASKS, *calculator.TASKS, *windows.TASKS)
 
 
 def left(task: DesktopTask, seed: int = 0) -> Left:
@@ -356,3 +356,25 @@ class TestCalculator:
         ):
             evidence.files["bill.txt"] = text.encode()
             assert value(task, evidence) == pytest.approx(expected)
+
+
+class TestWindows:
+    def test_who_closes_all_windows_has_not_closed_the_one(self) -> None:
+        task = windows.CloseOne()
+        evidence = left(task)
+        name, others = evidence.goal["name"], [each for each in evidence.files if each != evidence.goal["name"]]
+        for shown, expected in ((others, 1), (others[:1], 0), ([], 0), ([name, *others], 0)):
+            evidence.windows = [Left.window(each) for each in shown]
+            assert value(task, evidence) == expected
+
+    def test_a_window_is_in_front_with_the_keyboard(self) -> None:
+        task = windows.BringToFront()
+        evidence = left(task)
+        name, others = evidence.goal["name"], [each for each in evidence.files if each != evidence.goal["name"]]
+        behind = [Left.window(each) for each in others]
+        evidence.windows = [*behind, Left.window(name, active=True)]
+        assert value(task, evidence) == 1
+        evidence.windows = [*behind, Left.window(name)]
+        assert value(task, evidence) == 0.5
+        evidence.windows = [Left.window(name, active=True)]
+        assert value(task, evidence) == 0.5  # the others are closed

@@ -206,7 +206,9 @@ class Outline:
         """Add a node that may be told; None where it is nothing to tell."""
         key = (application.bus_name, node.path)
         role = "img" if node.kind == "icon" and not node.bits & BITS["selectable"] else node.role
-        place = PLACES.get(node.kind, "") if not role else ""
+        if node.kind == "menu" and not node.name and frame.under.role in {"window", "dialog"}:
+            role = ""  # one that has popped up: a place, as GTK 3 tells it
+        place = PLACES.get("popup-menu" if node.kind == "menu" else node.kind, "") if not role else ""
         if place:
             found = Candidate(key, place, _clean(node.name), under=frame.under, window=frame.under.window, place=True)
             self.found.append(found)

@@ -39,7 +39,13 @@ class Patience(NamedTuple):
 PATIENCE = Patience(0.03, 0.04)
 PATIENCE_UNASKED = Patience(0.03, 0.15)  # with an app that cannot be asked
 PATIENCE_BUSY = Patience(0.06, 0.15, again=True)
-PATIENCE_WITH = {"libreoffice": PATIENCE_BUSY, "soffice": PATIENCE_BUSY, "chromium": PATIENCE_BUSY}
+PATIENCE_LATE = Patience(0.22, 0.25)  # PCManFM takes note of what is selected, and can use it, after 0.2 s
+PATIENCE_WITH = {
+    "libreoffice": PATIENCE_BUSY,
+    "soffice": PATIENCE_BUSY,
+    "chromium": PATIENCE_BUSY,
+    "pcmanfm": PATIENCE_LATE,
+}
 """By the beginning of the class of a window, in small letters."""
 SURE = Patience(0.3, 0.5, again=True)  # before keys change their meaning, where answers say nothing
 BOUND_S = 1.0
@@ -142,7 +148,8 @@ class Settling:
     def handled(self, bound_s: float = HANDLED_S) -> bool:
         """Wait until the apps have handled all keys, as some will change their meaning; False where it is late."""
         answered = self._await_answers(bound_s)
-        return answered if self._patience() == PATIENCE else self.settle(SURE, bound_s=bound_s)
+        answers_in_order = self._patience() in {PATIENCE, PATIENCE_LATE}
+        return answered if answers_in_order else self.settle(SURE, bound_s=bound_s)
 
     def finish(self, bound_s: float) -> bool:
         """Wait as `settle` does, and longer where the app in front may be busy though it answers: saving a file."""

@@ -17,11 +17,25 @@ from agentgym_desktop.suite import (
     spreadsheet,
     terminal,
     viewers,
+    windows,
     workbook,
     writer,
 )
 
-_MODULES = (editor, files, terminal, calculator, spreadsheet, workbook, writer, layout, viewers, browser, office)
+_MODULES = (
+    editor,
+    files,
+    terminal,
+    calculator,
+    windows,
+    spreadsheet,
+    workbook,
+    writer,
+    layout,
+    viewers,
+    browser,
+    office,
+)
 
 DESKTOP = Suite("desktop", tuple(task for module in _MODULES for task in module.TASKS))
 """All tasks."""

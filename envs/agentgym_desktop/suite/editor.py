@@ -301,7 +301,7 @@ class Corrections(EditorTask):
 
     id = "desktop/editor-corrections"
     description = __doc__ or ""
-    max_steps = 60
+    max_steps = 75
 
     def setup(self, rng: Random) -> Setup:
         """Return what one seed starts from."""

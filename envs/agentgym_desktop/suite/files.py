@@ -47,7 +47,7 @@ class OpenFolder(FilesTask):
 
     id = "desktop/files-open-folder"
     description = __doc__ or ""
-    max_steps = 8
+    max_steps = 12
 
     def setup(self, rng: Random) -> Setup:
         """Return what one seed starts from."""
@@ -329,7 +329,7 @@ class SortByMonth(FilesTask):
 
     id = "desktop/files-sort-by-month"
     description = __doc__ or ""
-    max_steps = 60
+    max_steps = 40
 
     def setup(self, rng: Random) -> Setup:
         """Return what one seed starts from."""
