@@ -6,6 +6,7 @@ They are written by hand, as small as their formats allow, since libraries put t
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import zipfile
 from typing import TYPE_CHECKING
@@ -117,10 +118,15 @@ def png_file(size: tuple[int, int], colour: str, *, text: str = "", corner: str 
     if text:
         place = (size[0] // 2, size[1] // 2)
         ink = "black" if colour in {"yellow", "white", "orange"} else "white"
-        ImageDraw.Draw(image).text(place, text, ink, font=ImageFont.load_default(size=48), anchor="mm")
+        ImageDraw.Draw(image).text(place, text, ink, font=_font(), anchor="mm")
     content = io.BytesIO()
-    image.save(content, "PNG")
+    image.save(content, "PNG", compress_level=1)
     return content.getvalue()
+
+
+@functools.cache
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size=48)
 
 
 def _row(row: Sequence[Value]) -> str:
