@@ -56,6 +56,11 @@ MANY = 32_768  # processes of a user, and the most that podman may give: what co
 class ContainerSandbox(Sandbox):
     """A sandbox in a container; get one from `start`."""
 
+    def __init__(self, spec: SandboxSpec, container: Container) -> None:
+        super().__init__(spec, container)
+        self.name = container.name
+        """What the engine calls it."""
+
     @classmethod
     def start(cls, spec: SandboxSpec | None = None) -> ContainerSandbox:
         """Start a container and wait until it answers.
@@ -72,8 +77,9 @@ class ContainerSandbox(Sandbox):
             if made.status != 0:
                 said = made.stderr.decode(errors="replace").strip()[-400:]
                 raise WorldCrashedError(
-                    f"The folders of a container cannot be made: {said}. Its image must have /home, /run and /tmp, and "
-                    "with runc before 1.2 they must be open to all (`chmod 1777`), as scripts/build_rootfs makes them."
+                    f"The folders of a container cannot be made: {said}. Its image must have /home, /run and /tmp; "
+                    "with podman and runc before 1.2 they must be open to all (`chmod 1777`), as those of "
+                    "scripts/build_rootfs are."
                 )
             undo.pop_all()
         return started
@@ -176,14 +182,14 @@ def command(spec: SandboxSpec, kind: str, name: str, folder: Path, image: str) -
     many, files = owner.at_most("NPROC", MANY), owner.at_most("NOFILE", limits.OPEN_FILES)
     made += ["--ulimit", f"nproc={many}:{many}", "--ulimit", f"nofile={files}:{files}", "--ulimit", "core=1:1"]
     made += ["--shm-size", f"{spec.shm_mb}m", "--log-driver", "none"]
-    bare = ""
-    if kind == "podman":  # which would else mount folders without a size, and copy into them what lies beneath
+    more = f",uid={rootfs.UID},gid={rootfs.UID}"  # which podman does not know
+    if kind == "podman":  # it would else mount folders without a size, and copy into them what lies beneath
         made += ["--systemd", "false", "--read-only-tmpfs=false"]
-        bare = ",notmpcopyup"
+        more = ",notmpcopyup"
     for path, size_mb in (("/home", spec.home_mb), ("/tmp", spec.tmp_mb), ("/run", spec.run_mb)):  # noqa: S108 (its own)
-        made += ["--tmpfs", f"{path}:rw,exec,nosuid,nodev,size={size_mb}m,mode=1777{bare}"]
+        made += ["--tmpfs", f"{path}:rw,exec,nosuid,nodev,size={size_mb}m,mode=1777{more}"]
     if spec.image is None and spec.root is None:
-        made += ["--tmpfs", f"/usr/local:ro,size=4k{bare}"]  # what this machine's people added is hidden
+        made += ["--tmpfs", f"/usr/local:ro,size=4k{more}"]  # what this machine's people added is hidden
     for source, target in mounts(spec, folder):
         if "," in f"{source}{target}" or '"' in f"{source}{target}":
             raise ConfigError(f"A container cannot have {source!r} as {target!r}: no comma or quote may be in it.")

@@ -20,6 +20,7 @@ from agentgym.errors import MissingDependencyError, WorldCrashedError
 VARIABLE = "AGENTGYM_CONTAINER_ENGINE"
 NAMES = ("podman", "docker")
 INSTALL = "Install one with `sudo apt-get install podman` (Debian, Ubuntu) or `sudo dnf install podman` (Fedora)"
+NOWHERE = "/proc"  # no file can be made there: podman's monitor notes in its folder that a container lacked memory
 TRIAL_S = 30.0
 ANSWER_S = 120.0  # an engine with much to do takes its time
 SAID = 600  # characters of a complaint that are told
@@ -110,6 +111,7 @@ def _ask(command: tuple[str, ...], content: bytes, timeout_s: float) -> Answer:
             capture_output=True,
             timeout=timeout_s,
             check=False,
+            cwd=NOWHERE,
             start_new_session=True,  # an interrupt from the keyboard must not leave a container half made
         )
     except subprocess.TimeoutExpired as error:

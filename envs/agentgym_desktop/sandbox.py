@@ -25,7 +25,7 @@ import stat
 import time
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from agentgym_desktop import walls
 from agentgym_desktop.child import LOG_BYTES, Child, Conversation, Finished, Log
@@ -245,7 +245,7 @@ class Sandbox:
             for child in [*self._children]:
                 child.close()
 
-    def __enter__(self) -> Sandbox:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
