@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 import time
-import zipfile
 import zlib
 
 import odfdo
@@ -18,39 +17,11 @@ from agentgym_desktop.documents import read_csv, read_picture
 from agentgym_desktop.letters import read_letter
 from agentgym_desktop.pdf import read_pdf
 from agentgym_desktop.sheets import Cell, read_workbook
+from tests.desktop_papers import archive, letter_of, sheet_of
 
 READERS = (read_csv, read_picture, read_workbook, read_letter, read_pdf)
 SHEET = papers.ods_file({"Sales": [["Item", "Price"], ["lamp", 12.5], [None, 3]], "Other": [["x"]]})
 LETTER = papers.odt_file([(1, "Report"), "First & <last>.", [["a", "b"], ["c", "d"]], "End"])
-SPACES = " ".join(
-    f'xmlns:{prefix}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
-    for prefix, name in {"fo": "xsl-fo-compatible", **{n: n for n in ("office", "table", "text", "style")}}.items()
-)
-HEAD = f'<?xml version="1.0"?><office:document-content {SPACES}><office:automatic-styles>'
-
-
-def archive(content: str | bytes, kind: str = opendocument.SHEET) -> bytes:
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("mimetype", kind)
-        file.writestr("content.xml", content)
-    return made.getvalue()
-
-
-def sheet_of(rows: str, *, styles: str = "") -> bytes:
-    return archive(
-        f"{HEAD}{styles}</office:automatic-styles>"
-        f'<office:body><office:spreadsheet><table:table table:name="A">{rows}</table:table></office:spreadsheet>'
-        "</office:body></office:document-content>"
-    )
-
-
-def letter_of(body: str, *, styles: str = "") -> bytes:
-    return archive(
-        f"{HEAD}{styles}</office:automatic-styles>"
-        f"<office:body><office:text>{body}</office:text></office:body></office:document-content>",
-        opendocument.TEXT,
-    )
 
 
 def test_a_spreadsheet_is_read_by_its_sheets_and_cells() -> None:

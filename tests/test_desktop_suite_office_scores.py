@@ -15,7 +15,7 @@ from agentgym_desktop.opendocument import SHEET, TEXT, Archive
 from agentgym_desktop.suite import browser, layout, office, spreadsheet, viewers, workbook, writer
 from agentgym_desktop.windows import Window
 from tests.desktop_left import Left
-from tests.test_desktop_documents import letter_of, sheet_of
+from tests.desktop_papers import letter_of, sheet_of
 
 if TYPE_CHECKING:
     from agentgym_desktop.task import DesktopTask
