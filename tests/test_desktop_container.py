@@ -128,6 +128,7 @@ class TestDoor:
     def test_files_are_written_and_read_and_links_lead_nowhere(self, sandbox: ContainerSandbox) -> None:
         sandbox.write("/home/user/a/b.txt", b"text", mode=0o600)
         assert sandbox.read("/home/user/a/b.txt", max_bytes=10) == b"text"
+        assert sandbox.run(["stat", "-c", "%a %U", "a/b.txt"]).stdout == b"600 user\n"
         assert sandbox.list("/home/user/a") == ["b.txt"]
         descriptor = sandbox.open("/home/user/a", directory=True)
         os.close(descriptor)

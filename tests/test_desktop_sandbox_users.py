@@ -43,6 +43,9 @@ def packages() -> Iterator[str]:
         for package in (agentgym, agentgym_desktop):
             source = Path(str(package.__file__)).parent
             shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("nano", "__pycache__"))
+        (folder / "agentgym_desktop" / "__init__.py").write_text(
+            ""
+        )  # what it offers needs more than the standard library
         shutil.copy(str(pyseccomp.__file__), folder)
         for path in (folder, *folder.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)

@@ -141,10 +141,7 @@ def launch(spec: SandboxSpec) -> Container:
     image = skeleton.image(engine, spec.root) if spec.image is None else spec.image
     with contextlib.ExitStack() as undo:
         with start_folder(name, spec) as folder, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-            at = folder / "door" / "socket"
-            listener.bind(str(at))
-            at.chmod(0o666)  # the folder above it is closed to all but us
-            listener.listen(1)
+            _listen(listener, folder / "door")
             undo.callback(_give_up, engine, name)
             answer = engine.ask(*command(spec, engine.name, name, folder, image))
             if answer.status != 0:
@@ -250,6 +247,17 @@ def refusal(engine: Engine, answer: Answer, image: str | None) -> AgentGymError:
             f"--numeric-owner -c . | {command} import - {image}`, or leave `image` out to have this machine's programs."
         )
     return WorldCrashedError(f"{engine.name} {engine.version} did not start a container: {answer.complaint}")
+
+
+def _listen(listener: socket.socket, folder: Path) -> None:
+    """Listen at a socket in a folder, however long the folder's path is: an address has but 107 bytes."""
+    above = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        listener.bind(f"/proc/self/fd/{above}/socket")
+    finally:
+        os.close(above)
+    (folder / "socket").chmod(0o666)  # the folder above it is closed to all but us
+    listener.listen(1)
 
 
 def _is_there(engine: Engine, name: str) -> bool:

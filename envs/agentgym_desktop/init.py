@@ -129,6 +129,9 @@ class Init:
         if operation == b"make":
             self.make_folders(fields[0])
             return b"ok\0", None
+        if operation == b"mode":
+            os.fchmod(descriptors[0], int(fields[0]))
+            return b"ok\0", None
         if operation == b"limit":
             limit(fields[0].decode(), int(fields[1]))
             return b"ok\0", None

@@ -15,7 +15,7 @@ SWITCHES = (  # the kernel's or the distribution's, what it must not be, and wha
 )
 CONTAINER = (
     "In a container, let it make namespaces (Docker: `--security-opt seccomp=unconfined --security-opt "
-    "apparmor=unconfined`), or use the container backend of the desktop world."
+    "apparmor=unconfined`), or use the container backend of the desktop world (docs/desktop-container.md)."
 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
+import threading
 from typing import TYPE_CHECKING
 
 from agentgym.errors import WorldCrashedError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from agentgym_desktop.engine import Engine
 
 NAME = "agentgym-skeleton"
+_lock = threading.Lock()  # imported twice at once, one of the two would stay behind without a name
 OPEN = ("home", "run", "tmp")  # a folder of its own is mounted there, and runc before 1.2 gives it the mode of this
 FOLDERS = ("dev", "etc", "home", "mnt", "proc", "root", "run", "sys", "tmp", "usr", "var")
 LINKS = {"var/run": "/run", "var/tmp": "/tmp"}  # noqa: S108 (inside the container it is its own)
@@ -41,10 +43,11 @@ def image(engine: Engine, root: Path | None) -> str:
     """
     content = archive({target: source for option, source, target in _triples(root) if option == "--symlink"})
     name = f"{NAME}:{hashlib.sha256(content).hexdigest()[:12]}"
-    if engine.ask("image", "inspect", name).status != 0:
-        answer = engine.ask("import", "-", name, content=content)
-        if answer.status != 0:
-            raise WorldCrashedError(f"{engine.name} cannot import the image of desktops: {answer.complaint}")
+    with _lock:
+        if engine.ask("image", "inspect", name).status != 0:
+            answer = engine.ask("import", "-", name, content=content)
+            if answer.status != 0:
+                raise WorldCrashedError(f"{engine.name} cannot import the image of desktops: {answer.complaint}")
     return name
 
 
