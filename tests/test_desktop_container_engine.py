@@ -123,6 +123,9 @@ class TestParts:
         ours = owner.name("0a1b")
         prefix, pid, began, namespace, boot, token = ours.split("-")
         done = subprocess.Popen([sys.executable, "-c", ""])
+        os.waitid(os.P_PID, done.pid, os.WEXITED | os.WNOWAIT)
+        ended = Path(f"/proc/{done.pid}/stat").read_text().split()[21]
+        assert owner.is_dead("-".join((prefix, str(done.pid), ended, namespace, boot, token)))
         done.wait()
         assert pid == str(os.getpid())
         assert not owner.is_dead(ours)

@@ -67,12 +67,13 @@ def at_most(limit: str, value: int) -> int:
 
 
 def _began(pid: int) -> str:
-    """Return when a process started, in the kernel's ticks since boot; "" where there is none."""
+    """Return when a process started, in the kernel's ticks since boot; "" where it has ended."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return ""
-    return text.rpartition(")")[2].split()[19]
+    fields = text.rpartition(")")[2].split()
+    return "" if fields[0] in ("Z", "X") else fields[19]  # its parent may not have asked for its status yet
 
 
 def _namespace() -> str:
