@@ -101,7 +101,7 @@ def test_the_options_of_a_browsers_list_are_told_and_can_be_chosen(world: Deskto
     field = find(observation, "combobox", "Colour")
     assert field.value == "Red"
     unfolded = act(world, Click(field.id)).observation
-    assert [each.name for each in find_all(unfolded, "menuitem")] == ["Red", "Blue"]
+    assert {"Red", "Blue"} <= {each.name for each in find_all(unfolded, "menuitem")}
     act(world, Press("Escape"))
     chosen = act(world, Select(field.id, "Blue"))
     assert not chosen.observation.error
