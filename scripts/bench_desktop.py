@@ -80,7 +80,7 @@ class Tree:
     @property
     def beneath(self) -> list[psutil.Process]:
         """What descends from this process."""
-        return psutil.Process().children(recursive=True)
+        return list(psutil.Process().children(recursive=True))
 
     def pss_mb(self) -> float:
         """Return the memory of what is beneath, in MB."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agentgym.errors import InfrastructureError
-from agentgym.observation import Observation
 from agentgym.task import Instance
-from agentgym.world import Step
 from agentgym_desktop.apps import EDITOR, App, Start
 from agentgym_desktop.task import DesktopTask, Evidence, Setup
 
@@ -17,6 +15,8 @@ if TYPE_CHECKING:
 
     from agentgym.action import Action
     from agentgym.episode import Score
+    from agentgym.observation import Observation
+    from agentgym.world import Step
     from agentgym_desktop.desktop import Desktop
     from agentgym_desktop.world import DesktopWorld
 

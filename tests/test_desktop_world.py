@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agentgym.observation import Element, Observation
+    from agentgym_desktop.task import Evidence
 
 EVERYTHING = Look(parts=frozenset({"elements", "tree", "screenshot", "marks"}))
 NOTE = AppTask(EDITOR)
@@ -84,9 +85,9 @@ class TestEpisodes:
         assert "from a file" in {element.value for element in observation.elements}
 
     def test_the_judge_sees_files_windows_elements_commands_goal_and_answer(self, world: DesktopWorld) -> None:
-        seen = {}
+        seen: dict[str, Any] = {}
 
-        def judge(evidence: object) -> Score:
+        def judge(evidence: Evidence) -> Score:
             seen["files"] = (evidence.list(), evidence.read("a.txt"), evidence.read("none"), evidence.list("a.txt"))
             seen["link"] = (evidence.read("link"), evidence.read("folder/passwd"))
             seen["titles"] = [window.title for window in evidence.windows]

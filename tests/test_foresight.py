@@ -1,4 +1,4 @@
-"""Environments and collectors tell a world that prepares episodes ahead which ones come next, and it is those that come."""
+"""Environments and collectors tell a world that prepares ahead which episodes come next, and it is those that come."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import queue
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from agentgym.errors import InfrastructureError
@@ -40,7 +41,7 @@ class WorkUnderWay(Generic[Result]):
         """Start the slots' work; none of them may be under way."""
         for slot, call in work.items():
             self._running[slot] = future = self._executor.submit(call)
-            future.add_done_callback(lambda _, slot=slot: self._arrived.put(slot))
+            future.add_done_callback(partial(self._arrive, slot))
 
     def take(self, *, at_least: int, timeout_s: float | None) -> dict[int, Result | InfrastructureError]:
         """Wait for so many results, or for so long; return all that are there, in the order in which they came.
@@ -76,6 +77,9 @@ class WorkUnderWay(Generic[Result]):
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._running.clear()
 
+    def _arrive(self, slot: int, _: Future[Result]) -> None:
+        self._arrived.put(slot)
+
     def _next(self, deadline: float | None, *, block: bool) -> int:
         if not block:
             return self._arrived.get_nowait()
@@ -83,7 +87,8 @@ class WorkUnderWay(Generic[Result]):
 
     def _put_back(self, results: Mapping[int, Result | InfrastructureError]) -> None:
         for slot, result in results.items():
-            self._running[slot] = future = Future()
+            future: Future[Result] = Future()
+            self._running[slot] = future
             if isinstance(result, InfrastructureError):
                 future.set_exception(result)
             else:
