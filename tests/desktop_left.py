@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from agentgym.observation import Element
-    from agentgym_desktop.task import Setup
+    from agentgym_desktop.task import DesktopTask, Setup
 
 
 def _runs_nothing(*_: str) -> Finished:
@@ -63,3 +63,14 @@ class Left:
 
     def run(self, *argv: str, timeout_s: float = 10.0) -> Finished:
         return self.ran(*argv)
+
+
+def left(task: DesktopTask, seed: int = 0) -> Left:
+    return Left.untouched(task.prepare(seed))
+
+
+def value(task: DesktopTask, evidence: Left) -> float:
+    score = task.score(evidence)
+    assert score is not None
+    assert score.value is not None
+    return score.value
