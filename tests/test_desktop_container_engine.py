@@ -150,7 +150,7 @@ class TestNoEngine:
         (tmp_path / "docker").chmod(0o755)
         monkeypatch.delenv(VARIABLE, raising=False)
         monkeypatch.setenv("PATH", str(tmp_path))
-        with pytest.raises(MissingDependencyError, match=r"docker does not work: The service is asleep\. Install"):
+        with pytest.raises(MissingDependencyError, match=r"docker does not work \(The service is asleep\.\)\. Install"):
             engine.find()
 
     def test_the_engine_that_was_asked_for_is_taken_with_its_options(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import secrets
 import shlex
 import shutil
@@ -176,7 +177,7 @@ def command(spec: SandboxSpec, kind: str, name: str, folder: Path, image: str) -
     made += ["--memory", f"{spec.memory_mb}m", "--memory-swap", f"{spec.memory_mb}m", "--cpu-shares", "1024"]
     made += ["--pids-limit", str(spec.processes)]
     # Given in full: podman's own are more than this user may have, where it has few.
-    many, files = owner.at_most("NPROC", MANY), owner.at_most("NOFILE", limits.OPEN_FILES)
+    many, files = _at_most(resource.RLIMIT_NPROC, MANY), _at_most(resource.RLIMIT_NOFILE, limits.OPEN_FILES)
     made += ["--ulimit", f"nproc={many}:{many}", "--ulimit", f"nofile={files}:{files}", "--ulimit", "core=1:1"]
     made += ["--shm-size", f"{spec.shm_mb}m", "--log-driver", "none"]
     more = f",uid={rootfs.UID},gid={rootfs.UID}"  # which podman does not know
@@ -247,6 +248,12 @@ def refusal(engine: Engine, answer: Answer, image: str | None) -> AgentGymError:
             f"--numeric-owner -c . | {command} import - {image}`, or leave `image` out to have this machine's programs."
         )
     return WorldCrashedError(f"{engine.name} {engine.version} did not start a container: {answer.complaint}")
+
+
+def _at_most(limit: int, value: int) -> int:
+    """Return a value of a limit, or what we may have ourselves where that is less."""
+    hard = resource.getrlimit(limit)[1]
+    return value if hard == resource.RLIM_INFINITY else min(value, hard)
 
 
 def _listen(listener: socket.socket, folder: Path) -> None:

@@ -95,7 +95,7 @@ def _try(command: tuple[str, ...]) -> Engine:
         question = ("version", "--format", "{{.Server.Version}}")
     answer = _ask((path, *command[1:], *question), b"", TRIAL_S)
     if answer.status != 0:
-        raise MissingDependencyError(f"{shlex.join(command)} does not work: {answer.complaint.rstrip('.')}.")
+        raise MissingDependencyError(f"{shlex.join(command)} does not work ({answer.complaint}).")
     return Engine((path, *command[1:]), answer.stdout.strip())
 
 

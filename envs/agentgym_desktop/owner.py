@@ -7,7 +7,6 @@ Containers of owners in other process namespaces are left alone: nobody here can
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import threading
 from pathlib import Path
@@ -58,12 +57,6 @@ def sweep_once(engine: Engine) -> None:
         if us not in _swept:
             _swept.add(us)
             sweep(engine)
-
-
-def at_most(limit: str, value: int) -> int:
-    """Return a value of a limit, by its name without RLIMIT_; or what we may have ourselves where that is less."""
-    hard: int = resource.getrlimit(getattr(resource, f"RLIMIT_{limit}"))[1]
-    return value if hard == resource.RLIM_INFINITY else min(value, hard)
 
 
 def _began(pid: int) -> str:
