@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import io
 import zipfile
 from typing import Any
@@ -71,6 +72,7 @@ def spoilt() -> bytes:
         ("check_json", b"[" * 100_000, "a.json", {"expect": []}, "no JSON"),
         ("compare_text_file", None, "a.txt", ours(b"a"), "not as wanted"),
     ],
+    ids=itertools.count(),  # the contents hold the time
 )
 def test_what_an_agent_makes_of_its_files_is_worth_nothing(
     func: str, content: Any, name: str, expected: Any, reason: str
