@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentgym.action import Action, Done, Wait
 from agentgym.episode import Score
-from agentgym.errors import InfrastructureError, SessionCrashedError, SessionStateError
+from agentgym.errors import InfrastructureError, SessionCrashedError, SessionStateError, TaskError
+from agentgym.hook import Hook
 from agentgym.look import PICTURES
 from agentgym.observation import MAX_PROSE, Observation
 from agentgym.world import Step
 from agentgym_browser.inputs import take_pointer_away
+from agentgym_browser.network import Site
 from agentgym_browser.observed import Seen, observed
 from agentgym_browser.observers import finish_animations
 from agentgym_browser.page import Page
@@ -75,6 +77,7 @@ class Session:
         self._played = 0  # episodes that the open window has had
         self._clean = False  # whether all that the open window's browser context has seen stores nothing
         self._task: BrowserTask | None = None  # the task of the running episode
+        self._seed = 0  # its seed
         self._setup = Setup()
         self._instruction = ""
         self._picture: NDArray[np.uint8] | None = None  # the newest screenshot
@@ -94,6 +97,7 @@ class Session:
 
         Raises:
             InfrastructureError: the page failed; the next reset starts from a new one.
+            TaskError: the task's own code is wrong; the same holds then.
             TypeError: the task is not a browser task.
         """
         task = instance.task
@@ -108,17 +112,17 @@ class Session:
         except PageStopped as stopped:
             await self.discard()
             raise _storm("before the task was started") from stopped
-        except InfrastructureError:
+        except (InfrastructureError, TaskError):
             await self.discard()
             raise
-        self._task = task
+        self._task, self._seed = task, instance.seed
         return observation
 
     async def _start(self, window: Window, task: BrowserTask, seed: int) -> Observation:
         """Bring the task's page to where the episode starts; return what is seen then."""
         self._picture = None
-        setup = self._setup = task.prepare(seed)
-        start = task.start_script(seed)
+        setup = self._setup = Hook(task, "setup", seed).ask(Setup, task.prepare, seed)
+        start = Hook(task, "start_script", seed).ask(str, task.start_script, seed)
         # Where something is done with the page, it must not stop for a dialog.
         prepared = bool(start or task.instruction_script or task.sets_page_up)
         self._instruction = setup.instruction
@@ -128,12 +132,13 @@ class Session:
             await window.allow_downloads()
         async with window.turn() as turn:
             if self._loaded is not task:
-                window.serve(task.site(setup))
-                await window.open_page(task.url, seed=seed, script=task.load_script(seed))
+                window.serve(_site(task, seed, setup))
+                script = Hook(task, "load_script", seed).ask(str, task.load_script, seed)
+                await window.open_page(task.url, seed=seed, script=script)
             self._loaded = task if task.reusable else None
             if start:
                 await window.first.evaluate(start)
-            await self._author.set_up(window.first, task, setup)
+            await self._author.set_up(window.first, task, seed, setup)
             await window.pass_time(task.pace_ms)
             for page in window.tabs:
                 page.take_refusal()  # of what the page itself tried while it was loading: no agent did that
@@ -154,6 +159,7 @@ class Session:
         Raises:
             SessionStateError: there is no running episode.
             InfrastructureError: the page failed; the next reset starts from a new one.
+            TaskError: the task's own code is wrong; the same holds then.
         """
         window, task = self._window, self._task
         if window is None or task is None:
@@ -178,11 +184,11 @@ class Session:
                 return Step(self._stopped(window, turn.error), None)
             evidence = Evidence(found.value, self._setup.goal, answer, window.downloads)
             with window.unattended():
-                score = await self._author.score(window.first, task, self._setup, evidence)
+                score = await self._author.score(window.first, task, self._seed, self._setup, evidence)
         except PageStopped as stopped:
             await self.discard()
             raise _storm("while it was judged") from stopped
-        except InfrastructureError:
+        except (InfrastructureError, TaskError):
             await self.discard()
             raise
         if score is None and answer is not None:
@@ -272,6 +278,18 @@ class Session:
         error = " ".join(part for part in (error, window.take_notes()) if part)
         known = Observation(self._instruction, error=error, screenshot=found.screenshot)
         return observed(found.seen, known, self._wanted)
+
+
+def _site(task: BrowserTask, seed: int, setup: Setup) -> Site:
+    """Return what a task serves; its own page must be there."""
+    hook = Hook(task, "site", seed)
+    site = hook.ask(Site, task.site, setup)
+    if site.read(task.url) is None:
+        raise TaskError(
+            f"{hook.where} serves nothing at {task.url} (seed {seed}), so there is no page. Give `Setup` an `html`, or "
+            "`Site` such a page."
+        )
+    return site
 
 
 def _storm(where: str) -> SessionCrashedError:
