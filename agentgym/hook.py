@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+BUG = "This is a bug of the task, not of the agent."
 MAX_SHOWN = 100  # characters of a wrong value in an error
 
 
@@ -84,10 +85,7 @@ class Hook(NamedTuple):
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if frame.filename == getattr(module, "__file__", None)] or frames
         line = f", {own[-1].filename} line {own[-1].lineno}" if own else ""
-        return TaskError(
-            f"{self.where} raised {type(error).__name__}: {error} (seed {self.seed}{line}). "
-            "This is a bug of the task, not of the agent."
-        )
+        return TaskError(f"{self.where} raised {type(error).__name__}: {error} (seed {self.seed}{line}). {BUG}")
 
     def wrong(self, did: str, value: object, must: str) -> TaskError:
         """Make the error for a wrong value: what the hook did with it, and what it must do."""

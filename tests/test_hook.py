@@ -8,7 +8,7 @@ import pytest
 
 from agentgym.action import Action, Click
 from agentgym.episode import EpisodeKey, Score
-from agentgym.errors import TaskError
+from agentgym.errors import SessionCrashedError, TaskError
 from agentgym.observation import Observation
 from agentgym.policy.base import Prompt
 from agentgym.policy.oracle import OraclePolicy
@@ -31,9 +31,15 @@ class Buggy(BrowserTask):
     viewport = (400, 300)
 
     def __init__(
-        self, *, setup: Callable[[], Any] | None = None, score: Callable[[], Any] | None = None, start: Any = ""
+        self,
+        *,
+        setup: Callable[[], Any] | None = None,
+        score: Callable[[], Any] | None = None,
+        start: Any = "",
+        **constants: Any,
     ) -> None:
         self._setup, self._score, self._start = setup, score, start
+        vars(self).update(constants)
 
     def setup(self, rng: Random) -> Setup:
         del rng
@@ -97,6 +103,48 @@ def test_one_in_scoring_is_told_by_step_and_the_session_goes_on(
         world.step({0: Click(1)})
     open_page(world, Buggy())
     act(world, Click(1))
+
+
+@pytest.mark.parametrize(
+    ("scripts", "message"),
+    [
+        ({"start": "let ="}, "start_script: A script failed in the page: SyntaxError"),
+        ({"start": "nothing.at.all"}, "start_script: A script failed in the page: ReferenceError: nothing"),
+        ({"instruction_script": "document.("}, "instruction_script: A script failed in the page: SyntaxError"),
+        ({"instruction_script": "no.such"}, "instruction_script: A script failed in the page: ReferenceError: no"),
+    ],
+)
+def test_a_script_that_fails_on_a_page_that_nobody_has_touched_is_a_bug(
+    world: BrowserWorld, scripts: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TaskError, match=rf"Task 'test/buggy', {message}.*\(seed 7\)\. This is a bug of the task"):
+        world.reset({0: Instance(Buggy(**scripts), SEED)})
+    open_page(world, Buggy())
+
+
+def test_a_script_that_fails_after_an_agent_has_acted_is_a_bug_only_if_it_cannot_be_read(world: BrowserWorld) -> None:
+    world.reset({0: Instance(Buggy(state_script="window.sent ="), SEED)})
+    with pytest.raises(TaskError, match=r"Task 'test/buggy', state_script: A script failed in the page: SyntaxError"):
+        world.step({0: Click(1)})
+    for throws in ("no.such.thing", "JSON.parse('{')", "window"):  # the last two by what a page may hold
+        world.reset({0: Instance(Buggy(state_script=throws), SEED)})
+        answer = world.step({0: Click(1)})[0]
+        assert isinstance(answer, SessionCrashedError)
+    world.reset({0: Instance(Buggy(state_script="no.such.thing"), SEED)})
+    assert "Task 'test/buggy', state_script: A script failed in the page: Ref" in str(world.step({0: Click(1)})[0])
+
+
+def test_a_script_that_fails_on_a_page_from_the_episode_before_is_the_machines_and_the_next_page_works(
+    world: BrowserWorld,
+) -> None:
+    page = "<button onclick='this.remove()'>go</button>"
+    task = Buggy(
+        setup=lambda: Setup("Press go.", page), reusable=True, start="document.querySelector('button').click.name"
+    )
+    open_page(world, task)
+    act(world, Click(1))
+    assert isinstance(world.reset({0: Instance(task, SEED)})[0], SessionCrashedError)
+    open_page(world, task)
 
 
 def test_a_task_that_lacks_a_method_says_which(world: BrowserWorld) -> None:

@@ -25,12 +25,15 @@ from agentgym_browser.observed import Seen, observed
 from agentgym_browser.observers import finish_animations
 from agentgym_browser.page import Page
 from agentgym_browser.picture import blank, paint
+from agentgym_browser.scripts import ScriptFailedError, blamed
 from agentgym_browser.task import BrowserTask, Evidence, Setup
 from agentgym_browser.traces import leaves_traces
 from agentgym_browser.turn import PageStopped
 from agentgym_browser.window import MAX_CLOSED, Window
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -130,19 +133,23 @@ class Session:
         window.lend(setup.files)
         if task.downloads:
             await window.allow_downloads()
+        untouched = self._loaded is not task
         async with window.turn() as turn:
-            if self._loaded is not task:
+            if untouched:
                 window.serve(_site(task, seed, setup))
                 script = Hook(task, "load_script", seed).ask(str, task.load_script, seed)
                 await window.open_page(task.url, seed=seed, script=script)
             self._loaded = task if task.reusable else None
             if start:
-                await window.first.evaluate(start)
+                async with _blaming(window, Hook(task, "start_script", seed), start, untouched=untouched):
+                    await window.first.evaluate(start)
             await self._author.set_up(window.first, task, seed, setup)
             await window.pass_time(task.pace_ms)
             for page in window.tabs:
                 page.take_refusal()  # of what the page itself tried while it was loading: no agent did that
-            found = await self._look(window, task, task.instruction_script or "null", anew=True)
+            script = task.instruction_script or "null"
+            async with _blaming(window, Hook(task, "instruction_script", seed), script, untouched=untouched):
+                found = await self._look(window, task, script, anew=True)
             if task.instruction_script:
                 self._instruction = str(found.value)[:MAX_PROSE]
             observation = self._observation(window, found)
@@ -176,7 +183,8 @@ class Session:
                 if isinstance(action, Wait) and action.ms:
                     await asyncio.sleep(min(action.ms / 1000, REAL_WAIT_S))
                     await window.pass_time(action.ms)
-                found = await self._look(window, task, task.state_script)
+                async with _blaming(window, Hook(task, "state_script", self._seed), task.state_script):
+                    found = await self._look(window, task, task.state_script)
                 observation = self._observation(window, found, error=error)
             if turn.stopped and answer is not None:
                 raise _storm("where its state was to be read")
@@ -278,6 +286,15 @@ class Session:
         error = " ".join(part for part in (error, window.take_notes()) if part)
         known = Observation(self._instruction, error=error, screenshot=found.screenshot)
         return observed(found.seen, known, self._wanted)
+
+
+@contextlib.asynccontextmanager
+async def _blaming(window: Window, hook: Hook, script: str, *, untouched: bool = False) -> AsyncIterator[None]:
+    """Tell whose fault it is if a task's script fails; see `blamed`."""
+    try:
+        yield
+    except ScriptFailedError as failed:
+        raise await blamed(window.first, hook, script, failed, untouched=untouched) from failed
 
 
 def _site(task: BrowserTask, seed: int, setup: Setup) -> Site:
