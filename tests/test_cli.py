@@ -270,7 +270,7 @@ def test_a_missing_torch_is_told_with_the_command_that_installs_it(
     )
     answer = Answer(done.returncode, done.stdout, done.stderr)
     assert answer.code == 1, answer.err
-    assert "pip install 'agentgym-cua[train]'" in answer.message
+    assert "pip install -e '.[train]'" in answer.message
     assert not (tmp_path / "run").exists()
 
 

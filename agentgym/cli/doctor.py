@@ -13,7 +13,8 @@ from packaging.requirements import Requirement
 from rich.console import Console
 
 from agentgym.errors import AgentGymError
-from agentgym.registry import worlds
+from agentgym.plugins import entries
+from agentgym.registry import WORLDS, broken_suites, get_world, suites
 
 DISTRIBUTION = "agentgym-cua"
 NEEDED_MEMORY_GB = 4
@@ -30,8 +31,8 @@ class Finding(NamedTuple):
 
 
 def doctor() -> None:
-    """Check browser, packages, memory and disk; say what to do."""
-    findings = [*_packages(), *_worlds(), *_machine()]
+    """Check browser, packages, suites, memory and disk; say what to do."""
+    findings = [*_packages(), *_worlds(), *_suites(), *_machine()]
     console = Console()
     for finding in findings:
         mark = "[green]ok[/]  " if finding.fine else "[red]fail[/]"
@@ -66,12 +67,18 @@ def _packages() -> list[Finding]:
 def _worlds() -> list[Finding]:
     """Start each world once."""
     findings = []
-    for name, world in worlds().items():
+    for name in entries(WORLDS):
         try:
-            findings.append(Finding(f"{name} world", True, world.check()))
+            findings.append(Finding(f"{name} world", True, get_world(name).check()))
         except AgentGymError as error:
             findings.append(Finding(f"{name} world", False, str(error)))
     return findings
+
+
+def _suites() -> list[Finding]:
+    """Load each suite."""
+    fine = [Finding(f"{name} suite", True, f"{len(suite)} tasks") for name, suite in suites().items()]
+    return [*fine, *(Finding(f"{name} suite", False, str(error)) for name, error in broken_suites().items())]
 
 
 def _machine() -> list[Finding]:
