@@ -64,6 +64,11 @@ class Author:
         self._instance: Instance | None = None  # what is traced
 
     @property
+    def traces(self) -> bool:
+        """Whether every episode is to be traced."""
+        return self._trace is not None
+
+    @property
     def records(self) -> bool:
         """Whether an episode is being traced."""
         return self._attached is not None
@@ -75,8 +80,8 @@ class Author:
         from agentgym_browser.trace import start_trace
 
         self._instance = instance
-        self._attached = await self._attach(page)
-        await self._record(lambda author: start_trace(author, instance))
+        attached = self._attached = await self._attach(page)
+        await self._record(lambda author: start_trace(author, instance, attached.artifacts))
 
     async def set_up(self, page: Page, task: BrowserTask, seed: int, setup: Setup) -> None:
         """Run the task's `setup_page`, if it has one; afterwards the pointer is off the page."""

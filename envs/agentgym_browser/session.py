@@ -240,7 +240,7 @@ class Session:
 
     async def _may_reuse(self, window: Window, task: BrowserTask) -> bool:
         """Whether the next episode may have an open window."""
-        if self._played >= PAGE_EPISODES:
+        if self._played >= PAGE_EPISODES or self._author.traces:  # a trace holds what was loaded while it ran
             return False
         if self._loaded is task:
             return True
@@ -252,11 +252,13 @@ class Session:
     async def _look(self, window: Window, task: BrowserTask, value: str, *, anew: bool = False) -> _Found:
         """Read the page, and the value of an expression in the task's own.
 
-        Where its pages do something with frames, one is drawn before, so that it is done; else one only for a picture.
+        Where its pages do something with frames, one is drawn before, so that it is done; else one only for a picture
+        or a trace, whose film it is.
         """
         screenshot = None
         if not task.still:
             await window.in_front(finish_animations)
+        if not task.still or self._author.records:
             screenshot = await self._draw(window)
         seen, answer = await window.look(task.hidden, self._wanted, value, anew=anew)
         if task.still and PICTURES & self._wanted.parts:
@@ -269,7 +271,7 @@ class Session:
     async def _draw(self, window: Window) -> NDArray[np.uint8] | None:
         if PICTURES & self._wanted.parts:
             return await window.in_front(Page.screenshot)
-        await window.in_front(partial(Page.draw, noDisplayUpdates=True))
+        await window.in_front(partial(Page.draw, noDisplayUpdates=not self._author.records))  # the film shows updates
         return None
 
     def _stopped(self, window: Window, error: str) -> Observation:
