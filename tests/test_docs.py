@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agentgym.action import ACTIONS, MAX_CLICKS, MAX_WAIT_MS, parse
+import agentgym
+from agentgym.action import ACTIONS, MAX_CLICKS, MAX_WAIT_MS, Click, Fill, parse
 
 if TYPE_CHECKING:
     import pytest
@@ -45,3 +46,32 @@ def test_what_is_said_of_actions_holds() -> None:
         parse(f'press("{keys}")')
     assert f"up to {MAX_CLICKS} clicks" in TABLE
     assert f"up to {MAX_WAIT_MS:,}" in TABLE
+
+
+def run_block(document: str) -> dict[str, Any]:
+    """Run the code of a document; return its names."""
+    (block,) = re.findall(r"```python\n(.*?)```", (DOCS / document).read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(block, document, "exec"), names)
+    return names
+
+
+def test_the_example_of_uploads_and_downloads_can_be_played() -> None:
+    with agentgym.make(run_block("pages.md")["Report"]()) as env:
+        env.reset(seed=0)
+        field = next(each for each in env.observation.elements if each.name == "notes")
+        env.step(Fill(element=field.id, text="notes.txt"))
+        link = next(each for each in env.observation.elements if each.role == "link")
+        assert env.step(Click(element=link.id))[1:3] == (1.0, True)
+
+
+def test_the_example_of_a_site_is_one() -> None:
+    site = run_block("isolation.md")["site"]
+    assert site.several
+    assert site.read("https://task.invalid/api/user").body == '{"name": "Ann"}'
+
+
+def test_the_example_of_a_dialect_reads_what_it_writes() -> None:
+    names = run_block("dialects.md")
+    assert names["action"] == Click(x=640, y=400)
+    assert names["speech"].parse(names["text"]) == names["action"]
