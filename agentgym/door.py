@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agentgym.errors import ConfigError
 from agentgym.policy.base import MAX_NEW_TOKENS
 from agentgym.policy.speech import DEFAULT, Speech
 
@@ -13,12 +14,12 @@ if TYPE_CHECKING:
 
     from agentgym.evaluate.evaluation import Evaluation
     from agentgym.policy.base import Policy
-    from agentgym.task import Split
+    from agentgym.task import Split, Task
     from agentgym.train.run import RunSummary
 
 
 def evaluate(
-    tasks: str | Sequence[str],
+    tasks: str | Task | Sequence[str | Task],
     policy: str | Path | Policy,
     *,
     episodes: int = 20,
@@ -34,8 +35,8 @@ def evaluate(
     """Score a policy on tasks, with the command's own defaults.
 
     Args:
-        tasks: task ids and suite names, a list or separated by commas.
-        policy: ``"oracle"``, ``"random"``, ``"nano"``, a checkpoint folder, or a policy object.
+        tasks: task ids and suite names, a list or separated by commas, or tasks of your own, as objects.
+        policy: ``"oracle"``, ``"random"``, ``"nano"``, a checkpoint folder, or an object, see docs/policies.md.
         episodes: episodes a task, >= 1.
         first_seed: index of the first seed in the split.
         split: which seeds.
@@ -49,16 +50,22 @@ def evaluate(
 
     Raises:
         UnknownNameError: no task, suite, policy or dialect has the name.
-        ConfigError: the policy can play none of the tasks, the dialect's scale does not fit, or the folder keeps
-            episodes of another policy.
+        ConfigError: what was given is no task or no policy; the policy can play none of the tasks, the dialect's scale
+            does not fit, or the folder keeps episodes of another policy.
         CheckpointError: the policy's folder is not a checkpoint.
         StoreError: the note that says whose episodes the folder keeps cannot be read.
     """
     from agentgym.evaluate.evaluation import evaluate as evaluate_tasks
     from agentgym.evaluate.player import check_player, named_player, note_player
+    from agentgym.policy.base import Policy
     from agentgym.policy.loading import load_policy
     from agentgym.registry import select_tasks
 
+    if not isinstance(policy, str | Path | Policy):
+        raise ConfigError(
+            "A policy is 'oracle', 'random', 'nano', a checkpoint folder or an object of a subclass of agentgym.Policy;"
+            f" got {policy!r}. See docs/policies.md."
+        )
     chosen = select_tasks(tasks)
     sampling: dict[str, Any] = {"dialect": dialect, "temperature": temperature, "max_new_tokens": max_new_tokens}
     if isinstance(policy, str | Path):

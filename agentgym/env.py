@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from agentgym.observation import Observation
     from agentgym.world import Step, World
 
+CLOSED = "This environment is closed; make another."
+
 
 class EpisodeInfo(TypedDict):
     """The ``info`` of `AgentEnv`."""
@@ -107,7 +109,7 @@ class RunningEpisode:
         """Take in text that is no action: the same observation again, with the error."""
         self.steps += 1
         self.observation = replace(self.observation, error=str(error))
-        return self._go_on(-self.malformed_penalty)
+        return self._go_on(0.0 - self.malformed_penalty)  # not -0.0
 
     def fail(self, error: InfrastructureError) -> None:
         """Take in that the machine failed."""
@@ -170,6 +172,7 @@ class AgentEnv(gymnasium.Env[dict[str, Any], Action | str]):
         self._world = world
         self._first_seed = first_seed
         self._episode: RunningEpisode | None = None
+        self._closed = False
 
     def __repr__(self) -> str:
         return f"AgentEnv({self.task.id!r})"
@@ -192,7 +195,9 @@ class AgentEnv(gymnasium.Env[dict[str, Any], Action | str]):
 
         Raises:
             InfrastructureError: the machine failed; reset again.
+            SessionStateError: the environment is closed.
         """
+        self._check_open()
         del options  # Gymnasium's checker passes an empty one; there are none
         if seed is None:
             seed = self._first_seed
@@ -237,11 +242,17 @@ class AgentEnv(gymnasium.Env[dict[str, Any], Action | str]):
         return None if self.render_mode is None else self.observation.screenshot
 
     def close(self) -> None:
-        """End the session and its world; may be called twice."""
+        """End the session and its world, for good; may be called twice."""
         self._episode = None
+        self._closed = True
         self._world.close()
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise SessionStateError(CLOSED)
+
     def _started(self) -> RunningEpisode:
+        self._check_open()
         if self._episode is None:
             raise SessionStateError("This environment has no episode; call reset first.")
         return self._episode

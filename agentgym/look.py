@@ -57,7 +57,8 @@ class Look:
         for part in self.parts:
             if part not in PARTS:
                 raise unknown_name("part of an observation", str(part), PARTS, hint=f"Parts: {', '.join(PARTS)}.")
-        if not 1 <= self.budget.elements <= MAX_ELEMENTS or self.budget.characters < 1:
+        whole = all(type(count) is int for count in self.budget)
+        if not whole or not 1 <= self.budget.elements <= MAX_ELEMENTS or self.budget.characters < 1:
             raise ConfigError(
                 f"A budget has 1 to {MAX_ELEMENTS} elements and at least 1 character, got {self.budget}. "
                 "Leave it out for the default."
@@ -68,7 +69,13 @@ PLAIN = Look()
 
 
 def all_parts(parts: Iterable[Part], *, screenshot: bool) -> frozenset[Part]:
-    """Return the parts of an observation, where the screenshot may be asked for in a word of its own."""
+    """Return the parts of an observation, where the screenshot may be asked for in a word of its own.
+
+    Raises:
+        ConfigError: one text was given, not several.
+    """
+    if isinstance(parts, str):
+        raise ConfigError(f"Parts are a list, such as parts=({parts!r},), got {parts!r}.")
     return frozenset(parts) | (frozenset({"screenshot"}) if screenshot else frozenset())
 
 

@@ -7,10 +7,8 @@ world and no suite.
 
 from __future__ import annotations
 
-import sys
+import inspect
 from contextlib import contextmanager
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Literal
 
 import gymnasium
@@ -18,10 +16,11 @@ from gymnasium.envs.registration import EnvSpec
 
 from agentgym.dialects.base import Dialect
 from agentgym.env import AgentEnv
-from agentgym.errors import ConfigError, MissingDependencyError, UnknownNameError, unknown_name
-from agentgym.look import PLAIN, Budget, Look
+from agentgym.errors import AgentGymError, ConfigError, UnknownNameError, unknown_name
+from agentgym.look import PLAIN, Budget, Look, all_parts
+from agentgym.plugins import entries, load
 from agentgym.policy.speech import DEFAULT
-from agentgym.task import Suite
+from agentgym.task import Suite, Task
 from agentgym.vector_env import AgentVectorEnv
 from agentgym.world import World
 
@@ -29,18 +28,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
     from agentgym.look import Part
-    from agentgym.task import Task
 
 WORLDS = "agentgym.worlds"
 SUITES = "agentgym.suites"
 DIALECTS = "agentgym.dialects"
 LIST_HINT = "`agentgym tasks` lists them."
 MAKE = "agentgym.registry:make"
+_GYMNASIUM_IDS: dict[str, str] = {}  # ids in Gymnasium's registry, by task
 
 
 def worlds() -> dict[str, type[World]]:
     """Return every installed world by name."""
-    return {name: _world(name) for name in _entries(WORLDS)}
+    return {name: get_world(name) for name in entries(WORLDS)}
+
+
+def get_world(name: str) -> type[World]:
+    """Return the class of a world.
+
+    Raises:
+        UnknownNameError: no installed package has a world of that name.
+        MissingDependencyError: the package cannot be imported.
+        ConfigError: what it announces is no world.
+    """
+    found = entries(WORLDS)
+    if name not in found:
+        raise unknown_name("world", name, found, hint=f"Installed worlds: {', '.join(found) or 'none'}.")
+    world = load(found[name])
+    if not (isinstance(world, type) and issubclass(world, World)):
+        raise ConfigError(f"Entry point {WORLDS}:{name} is {world!r}; it must be a subclass of agentgym.World.")
+    return world
 
 
 def make_world(name: str, *, num_slots: int = 1, screenshot: bool = False, look: Look = PLAIN, **options: Any) -> World:
@@ -54,16 +70,17 @@ def make_world(name: str, *, num_slots: int = 1, screenshot: bool = False, look:
         options: the world's own, such as ``visible=True`` for the browser.
 
     Raises:
-        UnknownNameError: no installed package has a world of that name.
+        UnknownNameError: no installed package has a world of that name, or the world no such option.
         MissingDependencyError: something it needs is not installed.
         ConfigError: the world cannot be looked at like that.
     """
-    kind = _world(name)
+    kind = get_world(name)
     missing = sorted(look.parts - kind.parts)
     if missing:
         raise ConfigError(
             f"World {name!r} has no {', '.join(missing)} to show; its parts are {', '.join(sorted(kind.parts))}."
         )
+    _check_options(name, kind, options)
     build: Callable[..., World] = kind
     if not kind.parts <= World.parts:
         return build(num_slots=num_slots, screenshot=screenshot, look=look, **options)
@@ -73,8 +90,13 @@ def make_world(name: str, *, num_slots: int = 1, screenshot: bool = False, look:
 
 
 def suites() -> dict[str, Suite]:
-    """Return every installed suite by name."""
-    return {name: get_suite(name) for name in _entries(SUITES)}
+    """Return every installed suite that can be loaded, by name; `broken_suites` has the others."""
+    return {name: suite for name, suite in _loaded_suites().items() if isinstance(suite, Suite)}
+
+
+def broken_suites() -> dict[str, AgentGymError]:
+    """Return what is wrong with the installed suites that cannot be loaded, by name."""
+    return {name: error for name, error in _loaded_suites().items() if isinstance(error, AgentGymError)}
 
 
 def get_suite(name: str) -> Suite:
@@ -85,10 +107,10 @@ def get_suite(name: str) -> Suite:
         MissingDependencyError: the package cannot be imported.
         ConfigError: what it announces is no suite.
     """
-    entries = _entries(SUITES)
-    if name not in entries:
-        raise unknown_name("suite", name, entries, hint=LIST_HINT)
-    suite = _load(entries[name])
+    found = entries(SUITES)
+    if name not in found:
+        raise unknown_name("suite", name, found, hint=f"Installed suites: {', '.join(found) or 'none'}.")
+    suite = load(found[name])
     if not isinstance(suite, Suite):
         raise ConfigError(f"Entry point {SUITES}:{name} is {suite!r}; it must be an agentgym.Suite.")
     return suite
@@ -98,33 +120,43 @@ def get_task(task_id: str) -> Task:
     """Return a task by its id, such as ``miniwob/click-button``.
 
     Raises:
-        UnknownNameError: no installed suite has it.
+        UnknownNameError: no installed suite has it, or it is the name of a suite.
     """
     task = _find_task(task_id)
+    if task is None and task_id in entries(SUITES):
+        example = next((f", such as {task.id!r}" for task in get_suite(task_id).tasks), "")
+        raise UnknownNameError(
+            f"{task_id!r} is a suite of {len(get_suite(task_id))} tasks, where one task is wanted{example}. "
+            "`make_vec` and `evaluate` take suites."
+        )
     if task is None:
         raise unknown_name("task", task_id, _task_ids(), hint=LIST_HINT)
     return task
 
 
-def select_tasks(selector: str | Sequence[str]) -> tuple[Task, ...]:
-    """Return the tasks that a list of task ids and suite names stands for, each once, in order.
+def select_tasks(selector: str | Task | Sequence[str | Task]) -> tuple[Task, ...]:
+    """Return the tasks that a list of task ids, suite names and tasks stands for, each once, in order.
 
     Args:
-        selector: names, as a list or in one text separated by commas.
+        selector: names, as a list or in one text separated by commas; a task stands for itself.
 
     Raises:
         UnknownNameError: a name is neither.
-        ConfigError: there is no name in it, or no task in what it names.
+        ConfigError: there is nothing in it, no task in what it names, or something that is neither name nor task.
     """
-    parts = selector.split(",") if isinstance(selector, str) else selector
-    names = [part.strip() for part in parts if part.strip()]
+    if isinstance(selector, str):
+        parts: Sequence[str | Task] = selector.split(",")
+    else:
+        parts = selector if isinstance(selector, list | tuple) else (_checked(selector),)
+    names = [part.strip() if isinstance(part, str) else _checked(part) for part in parts]
+    names = [name for name in names if name != ""]
     if not names:
         raise ConfigError("No tasks were given. Name tasks or suites, such as miniwob/click-button,miniwob-quickstart.")
     chosen: dict[str, Task] = {}
     for name in names:
         chosen.update({task.id: task for task in _named(name)})
     if not chosen:
-        raise ConfigError(f"There is no task in {', '.join(names)}.")
+        raise ConfigError(f"There is no task in {', '.join(map(str, names))}.")
     return tuple(chosen.values())
 
 
@@ -139,18 +171,18 @@ def plugged_dialect(name: str, ours: Collection[str]) -> type[Dialect]:
         UnknownNameError: there is none of that name; the message gives the nearest.
         ConfigError: the entry point is something else.
     """
-    entries = _entries(DIALECTS)
-    if name not in entries:
-        known = [*ours, *entries]
+    found = entries(DIALECTS)
+    if name not in found:
+        known = [*ours, *found]
         raise unknown_name("dialect", name, known, hint=f"There are: {', '.join(known)}.")
-    kind = _load(entries[name])
+    kind = load(found[name])
     if not (isinstance(kind, type) and issubclass(kind, Dialect)):
         raise ConfigError(f"Entry point {DIALECTS}:{name} is {kind!r}; it must be a subclass of Dialect.")
     return kind
 
 
 def make(
-    task_id: str,
+    task_id: str | Task,
     *,
     seed: int | None = None,
     parts: Sequence[Part] = ("elements",),
@@ -166,7 +198,7 @@ def make(
     """Make the Gymnasium environment of a task.
 
     Args:
-        task_id: such as ``miniwob/click-button``.
+        task_id: such as ``miniwob/click-button``; or a task of your own, as an object.
         seed: seed of the first reset that is given none.
         parts: what observations hold, any of `agentgym.look.PARTS`; what is left out costs nothing.
         screenshot: the same as one more part.
@@ -181,9 +213,9 @@ def make(
     Raises:
         UnknownNameError: there is no such task or dialect; the message gives the nearest.
         MissingDependencyError: its world needs something that is not installed.
-        ConfigError: its world does not show such parts, or the task no such viewport.
+        ConfigError: its world does not show such parts or has no such option, or the task no such viewport.
     """
-    task = get_task(task_id)
+    task = get_task(task_id) if isinstance(task_id, str) else _checked(task_id)
     if viewport is not None:
         task = task.on_screen(viewport)
     look = _look(parts, budget)
@@ -200,7 +232,7 @@ def make(
     with _closed_if_refused(world):
         env = AgentEnv(world, task, first_seed=seed, **options)
     env.spec = EnvSpec(
-        id=task_id,
+        id=_GYMNASIUM_IDS.get(task.id, task.id),
         entry_point=MAKE,
         nondeterministic=not task.deterministic,
         kwargs={"task_id": task_id, "viewport": viewport, "budget": budget, **options, **world_options},
@@ -209,7 +241,7 @@ def make(
 
 
 def make_vec(
-    id_or_suite: str | Sequence[str],
+    id_or_suite: str | Task | Sequence[str | Task],
     *,
     num_envs: int = 1,
     parts: Sequence[Part] = ("elements",),
@@ -225,7 +257,8 @@ def make_vec(
     """Make many environments that share one world, and move in lock-step or as they are ready.
 
     Args:
-        id_or_suite: task ids and suite names, a list or separated by commas; the slots play them in turn.
+        id_or_suite: task ids and suite names, a list or separated by commas, or tasks of your own, as objects; the
+            slots play them in turn.
         num_envs: how many, >= 1.
         parts: as in `make`.
         screenshot: as in `make`.
@@ -268,6 +301,7 @@ def register_gymnasium(suite: Suite, namespace: str) -> None:
     """Register a suite's tasks with Gymnasium, as ``namespace/task``; a second time changes nothing."""
     for task in suite.tasks:
         name = f"{namespace}/{task.id.rpartition('/')[2]}"
+        _GYMNASIUM_IDS[task.id] = name
         if name not in gymnasium.registry:
             gymnasium.register(
                 id=name, entry_point=MAKE, nondeterministic=not task.deterministic, kwargs={"task_id": task.id}
@@ -285,55 +319,64 @@ def _closed_if_refused(world: World) -> Iterator[None]:
 
 
 def _look(parts: Sequence[Part], budget: Budget | None) -> Look:
-    return Look(frozenset(parts), PLAIN.budget if budget is None else Budget(*budget))
+    if budget is not None and not isinstance(budget, tuple):
+        raise ConfigError(f"A budget is made as in `agentgym.look.Budget(elements=200)`, got {budget!r}.")
+    return Look(all_parts(parts, screenshot=False), PLAIN.budget if budget is None else Budget(*budget))
 
 
-def _entries(group: str) -> dict[str, EntryPoint]:
-    """Return a group's entry points by name."""
-    return _entries_on(group, tuple(sys.path))
+def _checked(task: object) -> Task:
+    """Return a task that was given as an object."""
+    if not isinstance(task, Task):
+        raise ConfigError(
+            f"A task is an id, as 'miniwob/click-tab', or an object of a subclass of agentgym.Task; got {task!r}."
+        )
+    return task
 
 
-@cache
-def _entries_on(group: str, path: tuple[str, ...]) -> dict[str, EntryPoint]:
-    """Scan the packages on an import path (some 20 ms); the path is the key, so what is added later is seen."""
-    del path
-    return {entry.name: entry for entry in sorted(entry_points(group=group), key=lambda entry: entry.name)}
+def _check_options(name: str, kind: type[World], options: dict[str, Any]) -> None:
+    """Check that a world has the options that it is given."""
+    parameters = inspect.signature(kind).parameters.values()
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters):
+        return
+    own = [each.name for each in parameters if each.name not in {"num_slots", "screenshot", "look"}]
+    for option in options:
+        if option not in own:
+            known = [*own, *(each for each in inspect.signature(make).parameters if each != "world_options")]
+            hint = f"The world's own are: {', '.join(own) or 'none'}."
+            raise unknown_name(f"option of `make` or of world {name!r} called", option, known, hint=hint)
 
 
-def _load(entry: EntryPoint) -> object:
-    """Import what an entry point names."""
-    try:
-        return entry.load()
-    except ImportError as error:
-        package = entry.dist.name if entry.dist else "?"
-        raise MissingDependencyError(
-            f"{entry.group}:{entry.name} of package {package} cannot be imported: {error}. "
-            f"Install it with all it needs, for ours: pip install 'agentgym-cua[browser,desktop]'."
-        ) from error
-
-
-def _world(name: str) -> type[World]:
-    entries = _entries(WORLDS)
-    if name not in entries:
-        raise unknown_name("world", name, entries, hint=f"Installed worlds: {', '.join(entries) or 'none'}.")
-    world = _load(entries[name])
-    if not (isinstance(world, type) and issubclass(world, World)):
-        raise ConfigError(f"Entry point {WORLDS}:{name} is {world!r}; it must be a subclass of agentgym.World.")
-    return world
+def _loaded_suites() -> dict[str, Suite | AgentGymError]:
+    found: dict[str, Suite | AgentGymError] = {}
+    for name in entries(SUITES):
+        try:
+            found[name] = get_suite(name)
+        except AgentGymError as error:
+            found[name] = error
+    return found
 
 
 def _find_task(task_id: str) -> Task | None:
     """Look a task up, first in the suite that its id names, so that no other package is imported."""
     prefix = task_id.partition("/")[0]
-    for name in sorted(_entries(SUITES), key=lambda name: (name != prefix, name)):
-        for task in get_suite(name).tasks:
+    for name in sorted(entries(SUITES), key=lambda name: (name != prefix, name)):
+        try:
+            tasks = get_suite(name).tasks
+        except AgentGymError:
+            if name == prefix:
+                raise
+            continue  # another's broken package; `agentgym doctor` tells
+        for task in tasks:
             if task.id == task_id:
                 return task
     return None
 
 
-def _named(name: str) -> Iterator[Task]:
-    if name in _entries(SUITES):
+def _named(name: str | Task) -> Iterator[Task]:
+    if isinstance(name, Task):
+        yield name
+        return
+    if name in entries(SUITES):
         yield from get_suite(name).tasks
         return
     task = _find_task(name)
@@ -344,7 +387,7 @@ def _named(name: str) -> Iterator[Task]:
 
 def _unknown_selection(name: str) -> UnknownNameError:
     what = "task" if "/" in name else "task or suite"
-    return unknown_name(what, name, [*_entries(SUITES), *_task_ids()], hint=LIST_HINT)
+    return unknown_name(what, name, [*entries(SUITES), *_task_ids()], hint=LIST_HINT)
 
 
 def _task_ids() -> list[str]:

@@ -98,7 +98,12 @@ class Suite:
         for task in self.tasks:
             if task.id == task_id:
                 return task
-        raise unknown_name("task", task_id, (task.id for task in self.tasks), hint="`agentgym tasks` lists them.")
+        raise unknown_name(
+            f"task in suite {self.name!r} called",
+            task_id,
+            (task.id for task in self.tasks),
+            hint=f"`agentgym tasks {self.name}` lists them.",
+        )
 
     def __len__(self) -> int:
         return len(self.tasks)

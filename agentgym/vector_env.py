@@ -22,7 +22,7 @@ from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 from numpy.typing import NDArray
 
 from agentgym.action import Action
-from agentgym.env import check_options
+from agentgym.env import CLOSED, check_options
 from agentgym.errors import ConfigError, SessionStateError
 from agentgym.look import PICTURES, all_parts
 from agentgym.policy.speech import DEFAULT, Speech
@@ -129,6 +129,8 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
 
         Raises:
             InfrastructureError: a slot failed several times in a row.
+            SessionStateError: the environment is closed.
+            TypeError: the seed is none.
             ValueError: the mask has another shape or type.
         """
         chosen = self._chosen(options or {})
@@ -225,14 +227,18 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
     def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
         if seed is None:
             return [None] * self.num_envs
-        if isinstance(seed, int):
-            return [seed + slot for slot in range(self.num_envs)]
+        if isinstance(seed, int | np.integer):
+            return [int(seed) + slot for slot in range(self.num_envs)]
+        if isinstance(seed, str) or not isinstance(seed, Sequence | np.ndarray):
+            raise TypeError(f"A seed is a whole number, a list of one a slot, or None, got {seed!r}.")
         if len(seed) != self.num_envs:
             raise ValueError(f"reset takes {self.num_envs} seeds, one a slot, got {len(seed)}")
         return list(seed)
 
     def _begin(self, slots: Sequence[int], seed: int | Sequence[int | None] | None) -> None:
         """Begin an episode in some slots without waiting."""
+        if self.closed:
+            raise SessionStateError(CLOSED)
         seeds = self._seeds(seed)
         instances: dict[int, Instance] = {}
         for slot in slots:
@@ -269,6 +275,8 @@ class AgentVectorEnv(VectorEnv[dict[str, Any], Sequence[Action | str], NDArray[A
             self._slots.world.expect(nexts)
 
     def _started(self, slots: Sequence[int]) -> list[RunningEpisode]:
+        if self.closed:
+            raise SessionStateError(CLOSED)
         episodes = self._slots.episodes
         missing = [slot for slot in slots if slot not in episodes]
         if missing:

@@ -20,3 +20,8 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def installation(extra: str) -> str:
+    """Return how the packages of an extra are installed; agentgym is on no index."""
+    return f"`pip install -e '.[{extra}]'` in agentgym's checkout"

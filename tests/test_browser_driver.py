@@ -149,6 +149,6 @@ def test_without_playwright_a_hook_says_what_to_install(monkeypatch: pytest.Monk
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, package, None)
     with BrowserWorld() as world:
-        with pytest.raises(MissingDependencyError, match=r"need Playwright .*pip install 'agentgym-cua\[browser\]'"):
+        with pytest.raises(MissingDependencyError, match=r"need Playwright .*pip install -e '\.\[browser\]'"):
             world.reset({0: Instance(AuthorTask(), 0)})
         open_page(world, PageTask("<p>needs none</p>"))

@@ -373,5 +373,15 @@ class TestNoBrowser:
         ):
             world.reset({0: Instance(CALM, 0)})
 
+    def test_one_that_is_installed_but_lacks_something_here_is_told_apart(self, tmp_path: Path) -> None:
+        limited = tmp_path / "limited"  # no file of more than 2 KiB: what a small `ulimit -f` does
+        limited.write_text(f'#!/bin/bash\nulimit -f 4\nexec {chromium.find_chromium()} "$@"\n')
+        limited.chmod(0o755)
+        with (
+            BrowserWorld(chromium=limited) as world,
+            pytest.raises(MissingDependencyError, match=r"is installed \(.*does not run here.*`ulimit -a`"),
+        ):
+            world.reset({0: Instance(CALM, 0)})
+
     def test_check_gives_the_version_of_one_that_works(self) -> None:
         assert "Chromium" in BrowserWorld.check() or "Chrome" in BrowserWorld.check()

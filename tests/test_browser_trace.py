@@ -13,8 +13,9 @@ import pytest
 
 import agentgym
 from agentgym.action import Click, Done
-from agentgym.errors import TaskError, WorldCrashedError
+from agentgym.errors import ConfigError, TaskError, WorldCrashedError
 from agentgym.task import Instance
+from agentgym_browser import Answer
 from agentgym_browser.world import BrowserWorld
 from tests.author_task import AuthorTask
 from tests.browser_page import BOUND_S, PageTask, act, find, open_page
@@ -116,8 +117,61 @@ class TestClose:
                 world.step({0: Click(element=1)})
 
 
+def test_a_folder_that_cannot_be_written_to_is_refused_by_make(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in its place")
+    for place in (tmp_path / "file", tmp_path / "file" / "traces", "/proc/traces"):
+        with pytest.raises(ConfigError, match=r"trace: nothing can be written to .*Choose another"):
+            agentgym.make("miniwob/click-button", trace=place)
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_no_folder_of_playwrights_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: bool) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    with BrowserWorld(trace=tmp_path / "traces") as world:
+        open_page(world, PageTask("<p>x</p>"))
+        if lost:
+            kill_browser(world)
+        world.step({0: Done("finished")})
+    assert not list((tmp_path / "tmp").iterdir())
+    assert [file.name for file in (tmp_path / "traces").iterdir()] == ([] if lost else ["test-page-0.zip"])
+
+
 def test_make_takes_the_folder(tmp_path: Path) -> None:
     with agentgym.make("miniwob/click-button", trace=tmp_path) as env:
         env.reset(seed=3)
         env.step("wait(0)")
     assert [file.name for file in tmp_path.iterdir()] == ["miniwob-click-button-3.zip"]
+
+
+class Still(PageTask):
+    """A page of which no frame is drawn but for a picture."""
+
+    still = True
+    stores_nothing = True
+
+
+def test_an_episode_of_a_task_that_draws_no_frames_has_a_film(tmp_path: Path) -> None:
+    with BrowserWorld(trace=tmp_path) as world:
+        open_page(world, Still("<button onclick='document.body.style.background = `red`'>go</button>"))
+        act(world, Click(1))
+        act(world, Done("finished"))
+    frames = [event for event in events(tmp_path / "test-page-0.zip") if event["type"] == "screencast-frame"]
+    assert len(frames) >= 2
+
+
+@pytest.mark.parametrize("reusable", [True, False])
+def test_each_trace_holds_what_its_page_has_loaded(tmp_path: Path, reusable: bool) -> None:
+    style = "button { color: red }"
+    task = Still(
+        "<link rel=stylesheet href=/style.css><button>go</button>",
+        pages={"/style.css": Answer(style, "text/css")},
+        reusable=reusable,
+    )
+    with BrowserWorld(trace=tmp_path) as world:
+        for seed in range(3):
+            world.reset({0: Instance(task, seed)})
+            act(world, Done("finished"))
+    for seed in range(3):
+        with zipfile.ZipFile(tmp_path / f"test-page-{seed}.zip") as archive:
+            assert "/style.css" in archive.read("trace.network").decode()

@@ -124,10 +124,14 @@ def test_eval_writes_exactly_the_keys_that_are_promised(agentgym: Callable[..., 
     answer = agentgym("eval", "--policy", "oracle", "--tasks", "toy", "--episodes", 3, "--json", file)
     assert answer.code == 0
     result = json.loads(file.read_text())
-    assert result.keys() == {"success", "ci95", "tasks", "left_out", "steps_per_s", "versions", "dialect"}
+    assert result.keys() == {
+        "success", "ci95", "tasks", "unplayed", "last_failure", "left_out", "steps_per_s", "versions", "dialect",
+    }  # fmt: skip
     assert result["tasks"].keys() == {"toy/press", "toy/fill"}
     for task in result["tasks"].values():
-        assert task.keys() == {"success", "ci95", "episodes", "infrastructure_failures", "mean_steps"}
+        assert task.keys() == {
+            "success", "ci95", "episodes", "infrastructure_failures", "unplayed", "mean_steps",
+        }  # fmt: skip
     assert (result["success"], result["tasks"]["toy/fill"]["mean_steps"]) == (1.0, 2.0)
     assert "toy/press" in answer.out
 
@@ -266,7 +270,7 @@ def test_a_missing_torch_is_told_with_the_command_that_installs_it(
     )
     answer = Answer(done.returncode, done.stdout, done.stderr)
     assert answer.code == 1, answer.err
-    assert "pip install 'agentgym-cua[train]'" in answer.message
+    assert "pip install -e '.[train]'" in answer.message
     assert not (tmp_path / "run").exists()
 
 

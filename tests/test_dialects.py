@@ -164,7 +164,7 @@ def test_an_unknown_dialect_is_answered_with_the_nearest() -> None:
         ("ui-tars", {}),
         ("ui-tars", {"viewport": (1280, 800)}),
         ("qwen-computer", {}),
-        ("browsergym", {"viewport": (1280, 800)}),
+        ("browsergym", {"scale": 1000}),
         ("openai-computer", {"scale": 1000}),
         ("openai-computer", {"wait_ms": 0}),
         ("openai-computer", {"wait_ms": "long"}),
@@ -233,3 +233,15 @@ def test_schema_bounds_are_those_of_the_actions(tool: dict[str, Any]) -> None:
             ):
                 text = json.dumps({"name": name, "arguments": base | {field: value}})
                 assert isinstance(attempt(PLAIN["json-tools"].parse, text), Action) == fits, text
+
+
+def test_every_dialect_may_be_given_a_viewport_and_says_what_it_lacks_in_a_sentence() -> None:
+    for name in DIALECTS:
+        scale = {"scale": 1000} if name == "ui-tars" else {}
+        assert dialect(name, viewport=(1280, 800), **scale).name == name
+    with pytest.raises(ConfigError, match=r"^dialect 'ui-tars' needs viewport and scale \(see docs/dialects\.md\)\.$"):
+        dialect("ui-tars")
+    with pytest.raises(ConfigError, match=r"^dialect 'call-text' has no option size; it has none\.$"):
+        dialect("call-text", size=3)
+    with pytest.raises(ConfigError, match=r"has no option size; its options are viewport, scale, wait_ms\.$"):
+        dialect("openai-computer", size=3)

@@ -13,7 +13,8 @@ from packaging.requirements import Requirement
 from rich.console import Console
 
 from agentgym.errors import AgentGymError
-from agentgym.registry import worlds
+from agentgym.plugins import entries
+from agentgym.registry import WORLDS, broken_suites, get_world, suites
 
 DISTRIBUTION = "agentgym-cua"
 NEEDED_MEMORY_GB = 4
@@ -32,8 +33,8 @@ class Finding(NamedTuple):
 
 
 def doctor() -> None:
-    """Check worlds, packages, memory and disk; say what to do. What is off is needed by some tasks only."""
-    findings = [*_packages(), *_worlds(), *_machine()]
+    """Check worlds, packages, suites, memory and disk; say what to do. What is off is needed by some tasks only."""
+    findings = [*_packages(), *_worlds(), *_suites(), *_machine()]
     console = Console()
     for finding in findings:
         mark = "[green]ok[/]  " if finding.fine else "[red]fail[/]" if finding.needed else "[yellow]off[/] "
@@ -68,12 +69,21 @@ def _packages() -> list[Finding]:
 def _worlds() -> list[Finding]:
     """Start each world once."""
     findings = []
-    for name, world in worlds().items():
+    for name in entries(WORLDS):
+        needed = True
         try:
+            world = get_world(name)
+            needed = world.needed
             findings.append(Finding(f"{name} world", True, world.check()))
         except AgentGymError as error:
-            findings.append(Finding(f"{name} world", False, str(error), needed=world.needed))
+            findings.append(Finding(f"{name} world", False, str(error), needed))
     return findings
+
+
+def _suites() -> list[Finding]:
+    """Load each suite."""
+    fine = [Finding(f"{name} suite", True, f"{len(suite)} tasks") for name, suite in suites().items()]
+    return [*fine, *(Finding(f"{name} suite", False, str(error)) for name, error in broken_suites().items())]
 
 
 def _machine() -> list[Finding]:

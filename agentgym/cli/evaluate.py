@@ -17,7 +17,7 @@ from agentgym.task import Split
 from agentgym.versions import versions
 
 if TYPE_CHECKING:
-    from agentgym.evaluate.evaluation import Evaluation
+    from agentgym.evaluate.evaluation import Evaluation, TaskResult
 
 
 def evaluate(
@@ -78,23 +78,28 @@ def evaluate(
     _show(result, dialect)
     if json_file is not None:
         json_file.write_text(json.dumps({**_document(result), "dialect": dialect}, indent=2) + "\n")
+    if not result.episodes:  # there is no result
+        raise typer.Exit(1)
 
 
 def _document(result: Evaluation) -> dict[str, Any]:
     """Return what ``--json`` writes; these keys are a promise, others of `Evaluation` may change."""
     return {
-        "success": result.success,
+        "success": result.success if result.episodes else None,
         "ci95": list(result.ci95),
         "tasks": {
             name: {
-                "success": task.success,
+                "success": task.success if task.episodes else None,
                 "ci95": list(task.ci95),
                 "episodes": task.episodes,
                 "infrastructure_failures": task.infrastructure_failures,
+                "unplayed": task.unplayed,
                 "mean_steps": task.mean_steps,
             }
             for name, task in result.tasks.items()
         },
+        "unplayed": result.unplayed,
+        "last_failure": result.last_failure,
         "left_out": list(result.left_out),
         "steps_per_s": result.steps_per_s,
         "versions": versions(),
@@ -104,12 +109,10 @@ def _document(result: Evaluation) -> dict[str, Any]:
 def _show(result: Evaluation, dialect: str) -> None:
     table = new_table("task", "success", "95 % interval", "episodes", "machine failures", "steps")
     for name, task in result.tasks.items():
-        interval = f"{task.ci95.low:.2f} to {task.ci95.high:.2f}"
         counts = (str(task.episodes), str(task.infrastructure_failures), f"{task.mean_steps:.1f}")
-        table.add_row(name, f"{task.success:.2f}", interval, *counts)
-    interval = f"{result.ci95.low:.2f} to {result.ci95.high:.2f}"
+        table.add_row(name, *_rate(task), *counts)
     counts = (str(result.episodes), str(result.infrastructure_failures), "")
-    table.add_row("all", f"{result.success:.2f}", interval, *counts, style="bold")
+    table.add_row("all", *_rate(result), *counts, style="bold")
     print_table(table)
     if result.steps:
         typer.echo(f"{result.steps} steps, {result.steps_per_s:.1f} steps/s")
@@ -121,3 +124,11 @@ def _show(result: Evaluation, dialect: str) -> None:
         typer.echo(f"Left out, as they have no oracle: {', '.join(result.left_out)}", err=True)
     if result.unplayed:
         typer.echo(f"{result.unplayed} episodes could not be played: the machine failed them every time.", err=True)
+        typer.echo(f"The newest failure was in {result.last_failure}", err=True)
+
+
+def _rate(result: Evaluation | TaskResult) -> tuple[str, str]:
+    """Return success and its interval; nothing was measured where there are no episodes."""
+    if not result.episodes:
+        return "-", "-"
+    return f"{result.success:.2f}", f"{result.ci95.low:.2f} to {result.ci95.high:.2f}"

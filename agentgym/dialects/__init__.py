@@ -9,6 +9,7 @@ A completion is data: nothing in it is evaluated, and everything that is read is
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 from agentgym.dialects.anthropic_computer import AnthropicComputer
@@ -43,13 +44,23 @@ def dialect(name: str, **options: Any) -> Dialect:
 
     Args:
         name: a key of `DIALECTS`, or of a dialect that an installed package announces.
-        options: the arguments of its class, such as ``viewport=(1280, 800)``.
+        options: the arguments of its class, such as ``viewport=(1280, 800)``, which any dialect may be given.
 
     Raises:
         UnknownNameError: there is none of that name; the message gives the nearest.
         ConfigError: the dialect has no such option, needs one that is missing, or one is out of range.
     """
     kind = dialect_class(name)
+    known = signature(kind).parameters
+    if "viewport" not in known:
+        options.pop("viewport", None)  # elements are the same on every screen
+    wrong = sorted(options.keys() - known.keys())
+    missing = [each.name for each in known.values() if each.default is each.empty and each.name not in options]
+    if wrong:
+        its = f"its options are {', '.join(known)}" if known else "it has none"
+        raise ConfigError(f"dialect {name!r} has no option {', '.join(wrong)}; {its}.")
+    if missing:
+        raise ConfigError(f"dialect {name!r} needs {' and '.join(missing)} (see docs/dialects.md).")
     try:
         return kind(**options)
     except TypeError as error:

@@ -36,6 +36,7 @@ class TaskResult:
     """How a policy did on one task."""
 
     success: float
+    """0 where no episode counts."""
     ci95: Interval
     episodes: int
     """Episodes that count: played to their end, with a verdict."""
@@ -55,7 +56,7 @@ class Evaluation:
     """How a policy did."""
 
     success: float
-    """Mean over the episodes of all tasks; each task has the same number."""
+    """Mean over the episodes of all tasks; each task has the same number. 0 where none could be played."""
     ci95: Interval
     tasks: dict[str, TaskResult]
     steps: int
@@ -64,6 +65,8 @@ class Evaluation:
     """How long these took."""
     left_out: tuple[str, ...] = ()
     """Ids of the tasks that the policy cannot play at all, such as those without an oracle for the oracle."""
+    last_failure: str = ""
+    """Task, kind and message of the newest failure of the machine; empty where there was none."""
 
     @property
     def steps_per_s(self) -> float:
@@ -170,8 +173,10 @@ def evaluate(
         for task in tasks
     }
     store = None if folder is None else TrajectoryStore(folder)
+    last_failure = ""
     for trajectory in [] if store is None else store.read():
         if trajectory.key in wanted:
+            last_failure = _failure(trajectory) or last_failure
             tallies[trajectory.key.task_id].add(trajectory)
             if trajectory.outcome != "infrastructure":
                 del wanted[trajectory.key]
@@ -189,6 +194,7 @@ def evaluate(
     with closing(played):  # what was played is kept, and the world closed, also when on_progress raises
         for trajectory in played:
             tallies[trajectory.key.task_id].add(trajectory)
+            last_failure = _failure(trajectory) or last_failure
             steps += len(trajectory.turns)
             if on_progress is not None:
                 done, successes = _count(tallies)
@@ -196,7 +202,8 @@ def evaluate(
     seconds = time.perf_counter() - began
     done, successes = _count(tallies)
     results = {name: tally.result(episodes) for name, tally in tallies.items()}
-    return Evaluation(successes / max(1, done), wilson(successes, done), results, steps, seconds, left_out)
+    rate, ci95 = successes / max(1, done), wilson(successes, done)
+    return Evaluation(rate, ci95, results, steps, seconds, left_out, last_failure)
 
 
 def playable(tasks: Sequence[Task], policy: Policy) -> list[Task]:
@@ -212,6 +219,10 @@ def playable(tasks: Sequence[Task], policy: Policy) -> list[Task]:
             f"The {policy.name} policy cannot play {which}: no scripted solution. `agentgym tasks` says which have one."
         )
     return chosen
+
+
+def _failure(trajectory: Trajectory) -> str:
+    return f"{trajectory.key.task_id}: {trajectory.reason}" if trajectory.outcome == "infrastructure" else ""
 
 
 def _count(tallies: dict[str, _Tally]) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from agentgym.errors import MissingDependencyError
 from agentgym.evaluate.run_record import RunRecord, Scoring, TaskScore, read_run
 from agentgym.evaluate.shown import Album, Pair, pairs
+from agentgym.versions import installation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -196,7 +197,7 @@ def _charts(run: RunRecord, rows: Sequence[Row]) -> dict[str, Any]:
     try:
         from agentgym.evaluate import charts
     except ImportError as error:
-        raise MissingDependencyError("Reports need plotly: `pip install 'agentgym-cua[train]'`.") from error
+        raise MissingDependencyError(f"Reports need plotly: {installation('train')}.") from error
     changes = {row.name: abs(row.change or 0.0) for row in rows}
     trained = [task for task in run.tasks if any(task in each.tasks for each in run.generations)]
     drawn = set(sorted(trained, key=lambda task: -changes.get(task, 0.0))[:MAX_CURVES])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from agentgym.errors import CheckpointError, MissingDependencyError, unknown_name
 from agentgym.nano import CHECKPOINT
 from agentgym.policy.speech import DEFAULT, Speech
+from agentgym.versions import installation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +74,7 @@ def prepare_torch(threads: int | None) -> None:
 
 def _check_torch() -> None:
     if find_spec("torch") is None or find_spec("transformers") is None:
-        raise MissingDependencyError("Checkpoints need torch and transformers: `pip install 'agentgym-cua[train]'`.")
+        raise MissingDependencyError(f"Checkpoints need torch and transformers: {installation('train')}.")
 
 
 def checkpoint_folder(name: str, *, known: Sequence[str] = NAMES) -> Path:

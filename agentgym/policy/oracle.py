@@ -7,10 +7,12 @@ said either, the episode ends with ``done()``.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from agentgym.action import Action, Done
 from agentgym.errors import ActionError, ConfigError
+from agentgym.hook import Hook
 from agentgym.policy.base import Completion, Policy, Prompt
 from agentgym.policy.pointing import by_points
 from agentgym.policy.prompt import demonstration
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from agentgym.dialects.base import Dialect
     from agentgym.episode import EpisodeKey
+    from agentgym.observation import Observation
     from agentgym.policy.speech import Speech
     from agentgym.task import OracleScript, Task
 
@@ -43,6 +46,7 @@ class OraclePolicy(Policy):
 
         Raises:
             ConfigError: a task has no oracle.
+            TaskError: an oracle raised, or is no generator of actions.
         """
         return [self._next(prompt) for prompt in prompts]
 
@@ -60,7 +64,7 @@ class OraclePolicy(Policy):
         try:
             action = self._advance(prompt, dialect)
             text = dialect.format(action)
-        except (StopIteration, ActionError):  # it has ended, does not find on screen what it wants, or cannot say it
+        except ActionError:  # it does not find on screen what it wants, or cannot say it
             action = Done()
             text = dialect.format(action)
         if not dialect.names_target:
@@ -77,13 +81,29 @@ class OraclePolicy(Policy):
         return waiting.popleft()
 
     def _scripted(self, prompt: Prompt) -> Action:
+        """Return the script's next action; ``done()`` where it has ended."""
+        hook = Hook(prompt.task, "oracle", prompt.key.seed)
         if prompt.step == 0:  # also when an episode is played again after its machine failed
-            script = prompt.task.oracle(prompt.observation)
+            script = hook.call(prompt.task.oracle, prompt.observation)
             if script is None:
                 raise ConfigError(f"Task {prompt.task.id!r} has no oracle; `agentgym tasks` says which have one.")
+            if not isinstance(script, Generator):
+                raise hook.wrong("returned", script, "be a generator: one that yields actions, as in `yield Click(3)`")
             self._scripts[prompt.key] = script
-            return next(script)
-        return self._scripts[prompt.key].send(prompt.observation)
+            action = hook.call(_next_of, script, None)
+        else:
+            action = hook.call(_next_of, self._scripts[prompt.key], prompt.observation)
+        if not isinstance(action, Action):
+            raise hook.wrong("yielded", action, "yield actions, such as Click(3)")
+        return action
+
+
+def _next_of(script: OracleScript, observation: Observation | None) -> Action:
+    """Let a script go on, one that has not begun with None."""
+    try:
+        return next(script) if observation is None else script.send(observation)
+    except StopIteration:
+        return Done()
 
 
 def _sayable(action: Action, prompt: Prompt, dialect: Dialect) -> tuple[Action, ...]:

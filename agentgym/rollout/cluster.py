@@ -10,6 +10,7 @@ import socket
 from importlib.util import find_spec
 
 from agentgym.errors import ConfigError, MissingDependencyError
+from agentgym.versions import installation
 
 CONNECT_S = 5.0  # Ray itself tries an address that nobody listens on for minutes
 SETTINGS = {
@@ -30,7 +31,7 @@ def connect(address: str | None) -> bool:
         MissingDependencyError: Ray is not installed.
     """
     if find_spec("ray") is None:
-        raise MissingDependencyError("Rollout workers need Ray: `pip install 'agentgym-cua[train]'`.")
+        raise MissingDependencyError(f"Rollout workers need Ray: {installation('train')}.")
     if address == "auto":
         address = os.environ.get("RAY_ADDRESS", address)
     if address not in {None, "auto"}:

@@ -21,6 +21,7 @@ from agentgym.errors import ConfigError, MissingDependencyError, unknown_name
 from agentgym.policy.speech import DEFAULT, Speech
 from agentgym.task import MAX_SEED_INDEX
 from agentgym.train.advantage import Estimator
+from agentgym.versions import installation
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -251,8 +252,6 @@ def _grpo_fields() -> dict[str, Any]:
     try:
         from trl import GRPOConfig
     except (ImportError, RuntimeError) as error:  # transformers wraps what its modules raise while they load
-        raise MissingDependencyError(
-            f"Training needs more packages: {error}. Run `pip install 'agentgym-cua[train]'`."
-        ) from error
+        raise MissingDependencyError(f"Training needs more packages: {error}. Run {installation('train')}.") from error
     types = typing.get_type_hints(GRPOConfig)
     return {field.name: types[field.name] for field in dataclasses.fields(GRPOConfig)}

@@ -23,7 +23,7 @@ from agentgym.policy.speech import DEFAULT
 from agentgym.registry import make_world, select_tasks
 from agentgym.rollout.cluster import connect
 from agentgym.train.folder import RunFolder
-from agentgym.versions import versions
+from agentgym.versions import installation, versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,9 +105,7 @@ def train(config: TrainConfig, *, resume: bool, console: Console) -> RunSummary:
     try:
         from agentgym.train.learner import Learner, grpo_arguments
     except (ImportError, RuntimeError) as error:  # transformers wraps what its modules raise while they load
-        raise MissingDependencyError(
-            f"Training needs more packages: {error}. Run `pip install 'agentgym-cua[train]'`."
-        ) from error
+        raise MissingDependencyError(f"Training needs more packages: {error}. Run {installation('train')}.") from error
     grpo_arguments(config, folder)  # what TRL refuses is told before an earlier run is moved
     moved = None
     if resume:

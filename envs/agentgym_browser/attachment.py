@@ -40,7 +40,8 @@ class Attachment:
 
     def __init__(self, worker: Worker, page: Page, bridge: Bridge, artifacts: Path) -> None:
         self._worker = worker
-        self._artifacts = artifacts
+        self.artifacts = artifacts
+        """Folder for Playwright's files; removed on `close`."""
         self._page = page
         self._bridge = bridge
         self._browser: Browser | None = None
@@ -106,7 +107,7 @@ class Attachment:
     async def close(self) -> None:
         """Take Playwright off the page; may be called twice."""
         await self._bridge.close()
-        shutil.rmtree(self._artifacts, ignore_errors=True)
+        shutil.rmtree(self.artifacts, ignore_errors=True)
 
     async def _work(self, call: Callable[[Playwright], Result], *, live: bool) -> Result:
         self._page.driven = live

@@ -18,7 +18,6 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from agentgym.episode import Score
 from agentgym.errors import (
     AgentGymError,
     InfrastructureError,
@@ -27,6 +26,7 @@ from agentgym.errors import (
     SessionTimeoutError,
     TaskError,
 )
+from agentgym.hook import Hook
 from agentgym_browser.driver import INSTALL
 from agentgym_browser.inputs import take_pointer_away
 from agentgym_browser.turn import PageStopped
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page as PlaywrightPage
 
     from agentgym.action import Action
+    from agentgym.episode import Score
     from agentgym.task import Instance
     from agentgym_browser.attachment import Attachment
     from agentgym_browser.driver import Driver
@@ -63,6 +64,11 @@ class Author:
         self._instance: Instance | None = None  # what is traced
 
     @property
+    def traces(self) -> bool:
+        """Whether every episode is to be traced."""
+        return self._trace is not None
+
+    @property
     def records(self) -> bool:
         """Whether an episode is being traced."""
         return self._attached is not None
@@ -74,14 +80,14 @@ class Author:
         from agentgym_browser.trace import start_trace
 
         self._instance = instance
-        self._attached = await self._attach(page)
-        await self._record(lambda author: start_trace(author, instance))
+        attached = self._attached = await self._attach(page)
+        await self._record(lambda author: start_trace(author, instance, attached.artifacts))
 
-    async def set_up(self, page: Page, task: BrowserTask, setup: Setup) -> None:
+    async def set_up(self, page: Page, task: BrowserTask, seed: int, setup: Setup) -> None:
         """Run the task's `setup_page`, if it has one; afterwards the pointer is off the page."""
         if not task.sets_page_up:
             return
-        await self._run(page, task, "setup_page", lambda author: task.setup_page(author, setup))
+        await self._run(page, Hook(task, "setup_page", seed), lambda author: task.setup_page(author, setup))
         page.pointed = True
         await take_pointer_away(page)
 
@@ -92,17 +98,15 @@ class Author:
 
             await self._record(lambda author: note(author, str(action)))
 
-    async def score(self, page: Page, task: BrowserTask, setup: Setup, evidence: Evidence) -> Score | None:
+    async def score(self, page: Page, task: BrowserTask, seed: int, setup: Setup, evidence: Evidence) -> Score | None:
         """Judge what there is: by the task's `score_page` if it has one, else by its `judge`."""
         if not task.scores_page:
-            return task.judge(evidence)
+            return Hook(task, "score", seed).judge(task.judge, evidence)
         answer = evidence.answer
-        if not task.may_be_over(evidence.state, answer):
+        if not Hook(task, "may_be_over", seed).call(task.may_be_over, evidence.state, answer):
             return None
-        score = await self._run(page, task, "score_page", lambda author: task.score_page(author, setup, answer))
-        if score is not None and not isinstance(score, Score):
-            raise TaskError(f"Task {task.id!r}: score_page returned {score!r}; it must return a Score or None.")
-        return score
+        hook = Hook(task, "score_page", seed)
+        return hook.checked(await self._run(page, hook, lambda author: task.score_page(author, setup, answer)))
 
     async def end(self) -> None:
         """End the episode's trace and write it; a page that is gone takes its trace with it."""
@@ -141,17 +145,17 @@ class Author:
         except Error as error:
             raise SessionCrashedError(f"The page could not be recorded: {error.message}") from error
 
-    async def _run(self, page: Page, task: BrowserTask, hook: str, call: Callable[[PlaywrightPage], Result]) -> Result:
+    async def _run(self, page: Page, hook: Hook, call: Callable[[PlaywrightPage], Result]) -> Result:
         """Run a hook; raise what is described above."""
         attached = self._attached or await self._attach(page)
         try:
             return await attached.run(call, live=True)
         except InfrastructureError as error:
-            raise type(error)(f"Task {task.id!r}, {hook}: {error}") from error
+            raise type(error)(f"{hook.where}: {error}") from error
         except AgentGymError:
             raise
         except Exception as error:
-            raise _described(error, f"Task {task.id!r}, {hook}", reading=hook == "score_page") from error
+            raise _described(error, hook) from error
         finally:
             if attached is not self._attached:
                 await attached.close()
@@ -159,12 +163,12 @@ class Author:
                 await page.restore()
 
 
-def _described(error: Exception, where: str, *, reading: bool) -> AgentGymError:
+def _described(error: Exception, hook: Hook) -> AgentGymError:
     """Return the typed error for what a hook has raised."""
     from playwright.sync_api import Error, TimeoutError  # noqa: A004 (Playwright's own name)
 
     if isinstance(error, TimeoutError):
-        return SessionTimeoutError(f"{where}: {error.message}")
-    if isinstance(error, Error) and reading:
-        return SessionCrashedError(f"{where}: the page could not be read: {error.message}")
-    return TaskError(f"{where} raised {type(error).__name__}: {error} This is a bug of the task, not of the agent.")
+        return SessionTimeoutError(f"{hook.where}: {error.message}")
+    if isinstance(error, Error) and hook.name == "score_page":
+        return SessionCrashedError(f"{hook.where}: the page could not be read: {error.message}")
+    return hook.raised(error)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+import tempfile
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -99,16 +101,26 @@ class Browser:
             self._stop_process()
             if self._has_run:
                 raise WorldCrashedError(f"The browser could not be started again: {error}") from error
-            raise MissingDependencyError(
-                f"{self._path} does not answer as a Chromium {'with a window' if self._visible else 'headless shell'} "
-                f"does ({error}); "
-                f"asked for its version, it says {browser_version(self._path)[:200]!r}. "
-                f"{VISIBLE_INSTALL if self._visible else INSTALL}"
-            ) from error
+            raise MissingDependencyError(self._no_start(str(error))) from error
         self._has_run = True
         connection.folder = self._process.folder()
         self._sources = await self._limit(self._process.keeper.pid)
         return connection
+
+    def _no_start(self, error: str) -> str:
+        """Say why what was found did not start: it is no such browser, or one that lacks something here."""
+        version, install = browser_version(self._path)[:200], VISIBLE_INSTALL if self._visible else INSTALL
+        if re.match(r"(Chromium|Google Chrome|HeadlessChrome)\b", version):
+            return (
+                f"{self._path} is installed ({version}), but does not run here ({error}). Look at the limits of this "
+                "shell (`ulimit -a`: open files, size of files, processes, memory) and at the free space in "
+                f"{tempfile.gettempdir()}. If it has room: {install}"
+            )
+        return (
+            f"{self._path} does not answer as a Chromium {'with a window' if self._visible else 'headless shell'} does "
+            f"({error}); asked for its version, it says {version!r}. {install} If it is installed, look at the limits "
+            "of this shell (`ulimit -a`): with little memory it does not even tell its version."
+        )
 
     async def _limit(self, keeper_pid: int) -> list[psutil.Process]:
         """Limit what pages may take; on a crowded machine a browser answers before all its processes are there."""

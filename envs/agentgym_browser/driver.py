@@ -19,6 +19,7 @@ from concurrent.futures import Future, InvalidStateError
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from agentgym.errors import MissingDependencyError, SessionCrashedError
+from agentgym.versions import installation
 from agentgym_browser.devtools import within
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Playwright
 
-INSTALL = "pip install 'agentgym-cua[browser]'"
+INSTALL = installation("browser")
 START_TIMEOUT_S = 60.0  # Node starts in half a second, on a crowded machine in several
 STOP_TIMEOUT_S = 10.0
 ENDED = "Playwright's driver has ended."

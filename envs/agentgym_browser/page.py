@@ -19,7 +19,7 @@ from agentgym_browser.files import Uploads
 from agentgym_browser.frames import FRAME_EVENTS, Frames
 from agentgym_browser.network import Site, refusal
 from agentgym_browser.picture import await_frame, decode
-from agentgym_browser.scripts import OBSERVER, OBSERVER_WORLD
+from agentgym_browser.scripts import OBSERVER, OBSERVER_WORLD, ScriptFailedError, thrown
 from agentgym_browser.turn import PageStopped
 
 if TYPE_CHECKING:
@@ -181,9 +181,9 @@ class Page:
         """Evaluate JavaScript in the page's own world, or in another execution context; return its JSON value.
 
         Raises:
-            SessionCrashedError: it threw; page and task do not fit together.
+            ScriptFailedError: it threw, or is no JavaScript.
         """
-        return await self._value_of(self._ask(expression, context=context))
+        return await self._value_of(self._ask(expression, context=context), failure=ScriptFailedError)
 
     async def observer(self, expression: str) -> Any:
         """Evaluate JavaScript in the observer's isolated world, in whichever document is there in the end.
@@ -205,14 +205,14 @@ class Page:
         """Evaluate an expression in the observer's world and one in the page's own, at the same moment.
 
         Raises:
-            SessionCrashedError: one of them threw.
+            SessionCrashedError: one of them threw; a `ScriptFailedError` where it was the second.
             SessionTimeoutError: no document answered in time.
         """
         if self._observer.done():
             seen = self._ask(observation, context=self._observer.result())
             read = self._ask(value)
             with contextlib.suppress(_DocumentReplacedError):
-                return await self._value_of(seen), await self._value_of(read)
+                return await self._value_of(seen), await self._value_of(read, failure=ScriptFailedError)
         return await self.observer(observation), await self.evaluate(value)
 
     async def pass_time(self, ms: int) -> None:
@@ -302,11 +302,17 @@ class Page:
         parameters = {"expression": expression, "returnByValue": True, "awaitPromise": True}
         return self.send("Runtime.evaluate", parameters if context is None else {**parameters, "contextId": context})
 
-    async def _value_of(self, asked: asyncio.Future[dict[str, Any]], *, timeout_s: float = PAGE_TIMEOUT_S) -> Any:
+    async def _value_of(
+        self,
+        asked: asyncio.Future[dict[str, Any]],
+        *,
+        timeout_s: float = PAGE_TIMEOUT_S,
+        failure: type[SessionCrashedError] = SessionCrashedError,
+    ) -> Any:
         """Return the JSON value that JavaScript came to; one that waits for something lets the page's time pass.
 
         Raises:
-            SessionCrashedError: it threw.
+            SessionCrashedError: it threw; of the type ``failure``.
             _DocumentReplacedError: its document is no longer there.
             SessionTimeoutError: no answer in time.
         """
@@ -320,9 +326,7 @@ class Page:
         finally:
             hurry.cancel()
         if "exceptionDetails" in answer:
-            details = answer["exceptionDetails"]
-            text = details.get("exception", {}).get("description") or details.get("text", "")
-            raise SessionCrashedError(f"A script failed in the page: {text[:300]}")
+            raise failure(f"A script failed in the page: {thrown(answer['exceptionDetails'])}")
         return answer["result"].get("value")
 
     def _check_alive(self) -> None:

@@ -14,21 +14,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentgym.action import Action, Done, Wait
 from agentgym.episode import Score
-from agentgym.errors import InfrastructureError, SessionCrashedError, SessionStateError
+from agentgym.errors import InfrastructureError, SessionCrashedError, SessionStateError, TaskError
+from agentgym.hook import Hook
 from agentgym.look import PICTURES
 from agentgym.observation import MAX_PROSE, Observation
 from agentgym.world import Step
 from agentgym_browser.inputs import take_pointer_away
+from agentgym_browser.network import Site
 from agentgym_browser.observed import Seen, observed
 from agentgym_browser.observers import finish_animations
 from agentgym_browser.page import Page
 from agentgym_browser.picture import blank, paint
+from agentgym_browser.scripts import ScriptFailedError, blamed
 from agentgym_browser.task import BrowserTask, Evidence, Setup
 from agentgym_browser.traces import leaves_traces
 from agentgym_browser.turn import PageStopped
 from agentgym_browser.window import MAX_CLOSED, Window
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -75,6 +80,7 @@ class Session:
         self._played = 0  # episodes that the open window has had
         self._clean = False  # whether all that the open window's browser context has seen stores nothing
         self._task: BrowserTask | None = None  # the task of the running episode
+        self._seed = 0  # its seed
         self._setup = Setup()
         self._instruction = ""
         self._picture: NDArray[np.uint8] | None = None  # the newest screenshot
@@ -94,6 +100,7 @@ class Session:
 
         Raises:
             InfrastructureError: the page failed; the next reset starts from a new one.
+            TaskError: the task's own code is wrong; the same holds then.
             TypeError: the task is not a browser task.
         """
         task = instance.task
@@ -108,17 +115,17 @@ class Session:
         except PageStopped as stopped:
             await self.discard()
             raise _storm("before the task was started") from stopped
-        except InfrastructureError:
+        except (InfrastructureError, TaskError):
             await self.discard()
             raise
-        self._task = task
+        self._task, self._seed = task, instance.seed
         return observation
 
     async def _start(self, window: Window, task: BrowserTask, seed: int) -> Observation:
         """Bring the task's page to where the episode starts; return what is seen then."""
         self._picture = None
-        setup = self._setup = task.prepare(seed)
-        start = task.start_script(seed)
+        setup = self._setup = Hook(task, "setup", seed).ask(Setup, task.prepare, seed)
+        start = Hook(task, "start_script", seed).ask(str, task.start_script, seed)
         # Where something is done with the page, it must not stop for a dialog.
         prepared = bool(start or task.instruction_script or task.sets_page_up)
         self._instruction = setup.instruction
@@ -126,18 +133,23 @@ class Session:
         window.lend(setup.files)
         if task.downloads:
             await window.allow_downloads()
+        untouched = self._loaded is not task
         async with window.turn() as turn:
-            if self._loaded is not task:
-                window.serve(task.site(setup))
-                await window.open_page(task.url, seed=seed, script=task.load_script(seed))
+            if untouched:
+                window.serve(_site(task, seed, setup))
+                script = Hook(task, "load_script", seed).ask(str, task.load_script, seed)
+                await window.open_page(task.url, seed=seed, script=script)
             self._loaded = task if task.reusable else None
             if start:
-                await window.first.evaluate(start)
-            await self._author.set_up(window.first, task, setup)
+                async with _blaming(window, Hook(task, "start_script", seed), start, untouched=untouched):
+                    await window.first.evaluate(start)
+            await self._author.set_up(window.first, task, seed, setup)
             await window.pass_time(task.pace_ms)
             for page in window.tabs:
                 page.take_refusal()  # of what the page itself tried while it was loading: no agent did that
-            found = await self._look(window, task, task.instruction_script or "null", anew=True)
+            script = task.instruction_script or "null"
+            async with _blaming(window, Hook(task, "instruction_script", seed), script, untouched=untouched):
+                found = await self._look(window, task, script, anew=True)
             if task.instruction_script:
                 self._instruction = str(found.value)[:MAX_PROSE]
             observation = self._observation(window, found)
@@ -154,6 +166,7 @@ class Session:
         Raises:
             SessionStateError: there is no running episode.
             InfrastructureError: the page failed; the next reset starts from a new one.
+            TaskError: the task's own code is wrong; the same holds then.
         """
         window, task = self._window, self._task
         if window is None or task is None:
@@ -170,7 +183,8 @@ class Session:
                 if isinstance(action, Wait) and action.ms:
                     await asyncio.sleep(min(action.ms / 1000, REAL_WAIT_S))
                     await window.pass_time(action.ms)
-                found = await self._look(window, task, task.state_script)
+                async with _blaming(window, Hook(task, "state_script", self._seed), task.state_script):
+                    found = await self._look(window, task, task.state_script)
                 observation = self._observation(window, found, error=error)
             if turn.stopped and answer is not None:
                 raise _storm("where its state was to be read")
@@ -178,11 +192,11 @@ class Session:
                 return Step(self._stopped(window, turn.error), None)
             evidence = Evidence(found.value, self._setup.goal, answer, window.downloads)
             with window.unattended():
-                score = await self._author.score(window.first, task, self._setup, evidence)
+                score = await self._author.score(window.first, task, self._seed, self._setup, evidence)
         except PageStopped as stopped:
             await self.discard()
             raise _storm("while it was judged") from stopped
-        except InfrastructureError:
+        except (InfrastructureError, TaskError):
             await self.discard()
             raise
         if score is None and answer is not None:
@@ -226,7 +240,7 @@ class Session:
 
     async def _may_reuse(self, window: Window, task: BrowserTask) -> bool:
         """Whether the next episode may have an open window."""
-        if self._played >= PAGE_EPISODES:
+        if self._played >= PAGE_EPISODES or self._author.traces:  # a trace holds what was loaded while it ran
             return False
         if self._loaded is task:
             return True
@@ -238,11 +252,13 @@ class Session:
     async def _look(self, window: Window, task: BrowserTask, value: str, *, anew: bool = False) -> _Found:
         """Read the page, and the value of an expression in the task's own.
 
-        Where its pages do something with frames, one is drawn before, so that it is done; else one only for a picture.
+        Where its pages do something with frames, one is drawn before, so that it is done; else one only for a picture
+        or a trace, whose film it is.
         """
         screenshot = None
         if not task.still:
             await window.in_front(finish_animations)
+        if not task.still or self._author.records:
             screenshot = await self._draw(window)
         seen, answer = await window.look(task.hidden, self._wanted, value, anew=anew)
         if task.still and PICTURES & self._wanted.parts:
@@ -255,7 +271,7 @@ class Session:
     async def _draw(self, window: Window) -> NDArray[np.uint8] | None:
         if PICTURES & self._wanted.parts:
             return await window.in_front(Page.screenshot)
-        await window.in_front(partial(Page.draw, noDisplayUpdates=True))
+        await window.in_front(partial(Page.draw, noDisplayUpdates=not self._author.records))  # the film shows updates
         return None
 
     def _stopped(self, window: Window, error: str) -> Observation:
@@ -272,6 +288,27 @@ class Session:
         error = " ".join(part for part in (error, window.take_notes()) if part)
         known = Observation(self._instruction, error=error, screenshot=found.screenshot)
         return observed(found.seen, known, self._wanted)
+
+
+@contextlib.asynccontextmanager
+async def _blaming(window: Window, hook: Hook, script: str, *, untouched: bool = False) -> AsyncIterator[None]:
+    """Tell whose fault it is if a task's script fails; see `blamed`."""
+    try:
+        yield
+    except ScriptFailedError as failed:
+        raise await blamed(window.first, hook, script, failed, untouched=untouched) from failed
+
+
+def _site(task: BrowserTask, seed: int, setup: Setup) -> Site:
+    """Return what a task serves; its own page must be there."""
+    hook = Hook(task, "site", seed)
+    site = hook.ask(Site, task.site, setup)
+    if site.read(task.url) is None:
+        raise TaskError(
+            f"{hook.where} serves nothing at {task.url} (seed {seed}), so there is no page. Give `Setup` an `html`, or "
+            "`Site` such a page."
+        )
+    return site
 
 
 def _storm(where: str) -> SessionCrashedError:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from agentgym.errors import TaskError
 from agentgym.task import Task
 from agentgym_browser.files import check_names
 from agentgym_browser.network import ORIGIN, Site
@@ -97,7 +98,7 @@ class BrowserTask(Task):
         Args:
             rng: seeded with the episode's seed; the only source of chance.
         """
-        raise TypeError(f"{type(self).__name__} does not say what its page is; give it a `setup` method")
+        raise TaskError(f"{type(self).__name__} does not say what its page is; give it a `setup` method.")
 
     def judge(self, evidence: Evidence) -> Score | None:
         """Judge what there is after an action; for tasks that look at more than the page's state, such as downloads.
@@ -118,8 +119,8 @@ class BrowserTask(Task):
         Returns:
             A score, which ends the episode, or None to go on. None after ``done`` is a failure.
         """
-        raise TypeError(
-            f"{type(self).__name__} does not say what is a success; give it a `score` or `score_page` method"
+        raise TaskError(
+            f"{type(self).__name__} does not say what is a success; give it a `score` or `score_page` method."
         )
 
     def setup_page(self, page: Page, setup: Setup) -> None:

@@ -8,7 +8,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
+import tempfile
 from typing import TYPE_CHECKING
+
+from agentgym.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,8 +21,23 @@ if TYPE_CHECKING:
     from agentgym.task import Instance
 
 
-def start_trace(page: Page, instance: Instance) -> None:
-    """Begin to record an episode."""
+def check_folder(folder: Path) -> None:
+    """Make the folder of traces; a wrong place is told before anything is played.
+
+    Raises:
+        ConfigError: nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ConfigError(f"trace: nothing can be written to {folder}: {error.strerror}. Choose another.") from error
+
+
+def start_trace(page: Page, instance: Instance, artifacts: Path) -> None:
+    """Begin to record an episode; its parts are kept in the folder, which is removed by whoever made it."""
+    # Not Playwright's public API: it would leave a folder of its own beside those of others wherever a page is lost.
+    page.context.tracing._impl_obj._traces_dir = str(artifacts)
     page.context.tracing.start(title=f"{instance.task.id} seed {instance.seed}", screenshots=True, snapshots=True)
 
 

@@ -27,6 +27,7 @@ from agentgym_browser.browser import Browser
 from agentgym_browser.chromium import browser_version, find_chromium, find_visible_chromium, sandboxed
 from agentgym_browser.driver import Driver
 from agentgym_browser.session import Session
+from agentgym_browser.trace import check_folder
 from agentgym_browser.work import WorkUnderWay
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class BrowserWorld(World):
             Playwright then stays attached for all of the episode. None for no traces.
 
     Raises:
+        ConfigError: no trace can be written to the folder.
         MissingDependencyError: no Chromium is installed, or a visible one has no screen; raised by `reset` where what
             was found is no Chromium.
     """
@@ -88,6 +90,8 @@ class BrowserWorld(World):
         self._visible = visible
         self._slow_mo_ms = slow_mo_ms
         self._trace = None if trace is None else Path(trace).absolute()
+        if self._trace is not None:
+            check_folder(self._trace)
         self._driver = Driver()
         self._sessions: dict[int, Session] = {}
         self._work: WorkUnderWay[Observation | Step] = WorkUnderWay()

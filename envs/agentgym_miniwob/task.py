@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentgym.episode import Score
 from agentgym.errors import MissingDependencyError
+from agentgym.versions import installation
 from agentgym_browser.network import ORIGIN, Site
 from agentgym_browser.task import BrowserTask, Setup
 from agentgym_miniwob.oracles import ORACLES
@@ -107,7 +108,7 @@ def miniwob_html() -> Path:
     spec = importlib.util.find_spec("miniwob")
     if spec is None or spec.origin is None:
         raise MissingDependencyError(
-            "The miniwob package is not installed. Install it with `pip install 'agentgym-cua[browser]'`."
+            f"The miniwob package is not installed. Install it with {installation('browser')}."
         )
     return Path(spec.origin).parent / "html"
 
