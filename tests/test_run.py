@@ -14,6 +14,7 @@ from rich.console import Console
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from agentgym.errors import ConfigError, InfrastructureError, SessionCrashedError, StoreError, UnknownNameError
+from agentgym.lock import FolderLock
 from agentgym.policy.chat import ChatEncoder
 from agentgym.policy.prompt import system_message
 from agentgym.policy.speech import Speech
@@ -102,7 +103,7 @@ def test_a_run_leaves_what_its_folder_promises(finished: Run) -> None:
     folder = finished.folder
     assert {path.name for path in folder.path.iterdir()} == {
         "config.yaml", "before.json", "after.json", "progress.jsonl", "trajectories", "checkpoints", "metrics",
-        "summary.json", "report.html",
+        "summary.json", "report.html", ".lock",
     }  # fmt: skip
     assert "<html" in (folder.path / "report.html").read_text()
     counts = {part: len(played(folder, part)) for part in ("before", "train", "after", "shown-before", "shown-after")}
@@ -252,9 +253,10 @@ def test_there_must_be_a_run_to_resume(toy_player: Path, tmp_path: Path) -> None
 def test_an_earlier_run_moves_aside(toy_player: Path, tmp_path: Path) -> None:
     config = configuration(toy_player, tmp_path / "run")
     folder = RunFolder(config.folder)
-    assert folder.begin(config) is None
-    folder.append_progress({"generation": 0})
-    assert [folder.begin(config), folder.begin(config)] == [tmp_path / "run.1", tmp_path / "run.2"]
+    with FolderLock(folder.path) as lock:
+        assert folder.begin(config, lock) is None
+        folder.append_progress({"generation": 0})
+        assert [folder.begin(config, lock), folder.begin(config, lock)] == [tmp_path / "run.1", tmp_path / "run.2"]
     assert RunFolder(tmp_path / "run.1").read_progress() == [{"generation": 0}]
     assert folder.read_progress() == []
 

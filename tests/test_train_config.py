@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agentgym.errors import ConfigError, UnknownNameError
+from agentgym.lock import FolderLock
 from agentgym.train.config import Section, TrainConfig, load_config, recipes
 from agentgym.train.folder import RunFolder
 
@@ -157,7 +158,8 @@ def test_a_file_that_is_no_configuration_is_told(tmp_path: Path, text: bytes, me
 def test_a_dialect_is_written_down_and_read_as_it_was(recipe: str, tmp_path: Path) -> None:
     assert load_config(recipe, []).dialect == "call-text"
     config = load_config(recipe, ["dialect=ui-tars@pixels", f"out={tmp_path / 'run'}"])
-    RunFolder(config.folder).begin(config)
+    with FolderLock(config.folder) as lock:
+        RunFolder(config.folder).begin(config, lock)
     again = load_config(str(config.folder / "config.yaml"), [])
     assert (again.dialect, again) == ("ui-tars@pixels", config)
 
