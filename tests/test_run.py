@@ -285,14 +285,6 @@ def test_mistakes_are_told_before_a_folder_is_made(toy_player: Path, tmp_path: P
     assert not out.exists()
 
 
-def test_a_checkpoint_that_was_cut_off_is_not_resumed_from(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path)
-    for step, state in ((2, '{"global_step": 2}'), (10, '{"global_'), (4, '{"global_step": 4}')):
-        (folder.checkpoints / f"checkpoint-{step}").mkdir(parents=True)
-        (folder.checkpoints / f"checkpoint-{step}" / "trainer_state.json").write_text(state)
-    assert folder.last_checkpoint() == folder.checkpoints / "checkpoint-4"
-
-
 def test_a_progress_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "progress.jsonl").write_text('{"generation": 0}\n{"gener')
     assert RunFolder(tmp_path).read_progress() == [{"generation": 0}]

@@ -13,7 +13,6 @@ summary.json, report.html
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -168,15 +167,6 @@ class RunFolder:
         self.write_progress(self.read_progress()[:generations])
         self.store("train").truncate(generations)
 
-    def last_checkpoint(self) -> Path | None:
-        """Return the newest checkpoint that was written to its end, or None."""
-        found = [
-            (int(match[1]), path)
-            for path in self.checkpoints.glob("checkpoint-*")
-            if (match := re.fullmatch(r"checkpoint-(\d+)", path.name)) and _is_whole(path)
-        ]
-        return max(found)[1] if found else None
-
     def keep(self, config: TrainConfig) -> None:
         """Write the configuration down."""
         text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
@@ -198,15 +188,6 @@ def _values(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in document.items():
         found.update(_values(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
     return found
-
-
-def _is_whole(checkpoint: Path) -> bool:
-    """Whether a checkpoint was written to its end: the trainer's state is its last file."""
-    try:
-        json.loads((checkpoint / "trainer_state.json").read_text())
-    except (OSError, ValueError):
-        return False
-    return True
 
 
 def _free_name(path: Path) -> Path:
