@@ -100,9 +100,7 @@ def test_a_run_without_a_usable_checkpoint_is_not_started_anew_in_silence(folder
         (checkpoint(folder, steps) / "trainer_state.json").unlink()
     played = [str(each.key) for each in folder.store("train").read()]
     config = configuration(toy_player, folder.path, generations=GENERATIONS, groups=1)
-    with pytest.raises(
-        StoreError, match=r"No checkpoint of this run can .*checkpoint-2 is not whole"
-    ):
+    with pytest.raises(StoreError, match=r"No checkpoint of this run can .*checkpoint-2 is not whole"):
         run(config, resume=True)
     assert [str(each.key) for each in folder.store("train").read()] == played
     shutil.rmtree(folder.checkpoints)

@@ -282,6 +282,11 @@ def test_mistakes_are_told_before_a_folder_is_made(toy_player: Path, tmp_path: P
         run(configuration(toy_player, out, grpo={"steps_per_generation": 3, "gradient_accumulation_steps": 2}))
     with pytest.raises(ConfigError, match=r"TRL refuses the settings: .*sideways"):
         run(configuration(toy_player, out, grpo={"lr_scheduler_type": "sideways"}))
+    for setting in ({"learning_rate": -1.0}, {"adam_beta1": 2.0}):
+        with pytest.raises(
+            ConfigError, match=r"TRL refuses the settings: Invalid (learning rate: -1.0|beta parameter)"
+        ):
+            run(configuration(toy_player, out, grpo=setting))
     assert not out.exists()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from agentgym.errors import ConfigError, StoreError
@@ -29,9 +30,12 @@ def named_player(policy: str, *, dialect: str, temperature: float, max_new_token
     """Return what tells a policy that is given by name from others, and its weights from those before them.
 
     Raises:
+        ConfigError: the temperature is none.
         UnknownNameError: it is neither a name nor a folder.
         CheckpointError: the folder is not a checkpoint.
     """
+    if not 0 <= temperature < math.inf:
+        raise ConfigError(f"temperature: a finite number of at least 0 is wanted, got {temperature}.")
     if policy in SCRIPTED:
         return {"policy": policy, "dialect": dialect}
     checkpoint = checkpoint_folder(policy)

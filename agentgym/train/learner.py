@@ -166,7 +166,7 @@ def grpo_arguments(config: TrainConfig, folder: RunFolder) -> GRPOConfig:
     """Return TRL's configuration: ours where the run decides, the user's everywhere else.
 
     Raises:
-        ConfigError: TRL refuses a setting, or a generation does not end with an optimiser step.
+        ConfigError: TRL or the optimiser refuses a setting, or a generation does not end with an optimiser step.
     """
     settings = {
         "steps_per_generation": 1,
@@ -184,7 +184,7 @@ def grpo_arguments(config: TrainConfig, folder: RunFolder) -> GRPOConfig:
     except ValueError as error:
         raise ConfigError(f"grpo: {error}") from error
     try:
-        return GRPOConfig(
+        arguments = GRPOConfig(
             **settings,
             output_dir=str(folder.checkpoints),
             max_steps=config.generations * per_generation,
@@ -199,8 +199,12 @@ def grpo_arguments(config: TrainConfig, folder: RunFolder) -> GRPOConfig:
             save_total_limit=KEPT_CHECKPOINTS,
             disable_tqdm=True,
         )
+        optimizer, options = transformers.Trainer.get_optimizer_cls_and_kwargs(arguments)
+        if isinstance(optimizer, type):  # some wait for the model
+            optimizer([torch.nn.Parameter(torch.zeros(1))], **options)  # what it refuses is told before playing
     except (TypeError, ValueError) as error:
         raise ConfigError(f"grpo: TRL refuses the settings: {error}") from error
+    return arguments
 
 
 class _TimeLimit(transformers.TrainerCallback):  # type: ignore[misc]  # transformers has no types here
