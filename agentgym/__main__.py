@@ -1,6 +1,6 @@
 """`python -m agentgym`: the same as the `agentgym` command."""
 
-from agentgym.cli.main import main
+from agentgym.cli.start import main
 
 if __name__ == "__main__":
     main()

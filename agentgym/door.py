@@ -51,12 +51,14 @@ def evaluate(
     Raises:
         UnknownNameError: no task, suite, policy or dialect has the name.
         ConfigError: what was given is no task or no policy; the policy can play none of the tasks, the dialect's scale
-            does not fit, or the folder keeps episodes of another policy.
+            does not fit, or the folder keeps episodes of another policy, is a training run's, or is being written by
+            another process.
         CheckpointError: the policy's folder is not a checkpoint.
         StoreError: the note that says whose episodes the folder keeps cannot be read.
     """
     from agentgym.evaluate.evaluation import evaluate as evaluate_tasks
-    from agentgym.evaluate.player import check_player, named_player, note_player
+    from agentgym.evaluate.player import check_place, check_player, named_player, note_player
+    from agentgym.lock import hold
     from agentgym.policy.base import Policy
     from agentgym.policy.loading import load_policy
     from agentgym.registry import select_tasks
@@ -74,19 +76,22 @@ def evaluate(
     else:
         player = {"policy": policy.name, "dialect": policy.speech.name}
     if folder is not None:
-        check_player(folder, player)
-    loaded = load_policy(str(policy), threads=threads, **sampling) if isinstance(policy, str | Path) else policy
-    if folder is not None:
-        note_player(folder, player)
-    return evaluate_tasks(
-        chosen,
-        loaded,
-        episodes=episodes,
-        first_seed=first_seed,
-        split=split,
-        num_slots=num_slots,
-        folder=folder,
-    )
+        check_place(folder)
+    with hold(folder):
+        if folder is not None:
+            check_player(folder, player)
+        loaded = load_policy(str(policy), threads=threads, **sampling) if isinstance(policy, str | Path) else policy
+        if folder is not None:
+            note_player(folder, player)
+        return evaluate_tasks(
+            chosen,
+            loaded,
+            episodes=episodes,
+            first_seed=first_seed,
+            split=split,
+            num_slots=num_slots,
+            folder=folder,
+        )
 
 
 def train(recipe: str | Path, *overrides: str, resume: bool = False) -> RunSummary:

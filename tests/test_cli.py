@@ -323,7 +323,7 @@ def test_ctrl_c_keeps_what_was_played_and_the_same_command_goes_on(
         patch.setattr(ToyWorld, "step", interrupted)
         answer = agentgym(*arguments)
     assert answer.code == 130
-    assert answer.message.startswith("agentgym: Interrupted. What was finished is kept")
+    assert answer.message.startswith("agentgym: Interrupted. `eval --out` and `train` keep what was finished")
     kept = [str(each.key) for each in TrajectoryStore(tmp_path).read()]
     assert 10 < len(kept) < 80
 

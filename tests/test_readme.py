@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -31,18 +32,18 @@ def test_a_block_of_python_runs(block: str, tmp_path: Path) -> None:
 
 
 def test_the_example_of_an_environment_is_found_and_solved_by_its_oracle(tmp_path: Path) -> None:
-    (tmp_path / "my_package.py").write_text(SUITE_BLOCK)
-    entry = re.search(r"```toml\n\[project\.entry-points\.\"(.*?)\"\]\n(.*?)\n```", README, re.DOTALL)
-    assert entry is not None
-    info = tmp_path / "my_package-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[{entry[1]}]\n{entry[2].replace(chr(34), '')}\n")
+    project, installed = tmp_path / "project", tmp_path / "installed"
+    project.mkdir()
+    (project / "my_package.py").write_text(SUITE_BLOCK)
+    (pyproject,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    (project / "pyproject.toml").write_text(pyproject)
+    run(["-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path)], cwd=project)
+    zipfile.ZipFile(next(tmp_path.glob("*.whl"))).extractall(installed)
     command = ["-m", "agentgym.cli.main", "eval", "--policy", "oracle", "--tasks", "greetings", "--episodes", "5"]
     said = run(
         ["-c", f"import sys; sys.argv = {command[1:]!r}; from agentgym.cli.main import main; main()"],
         cwd=tmp_path,
-        path=tmp_path,
+        path=installed,
     )
     assert re.search(r"greetings/greet\s+1\.00", said), said
 

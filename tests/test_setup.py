@@ -56,6 +56,28 @@ def test_a_second_set_up_is_quick_and_changes_nothing(checkout: Path, extra: str
     assert now.ru_utime + now.ru_stime - spent.ru_utime - spent.ru_stime < QUICK_S  # CPU: other load does not count
 
 
+def test_a_first_set_up_says_what_is_ready_and_what_comes_next(checkout: Path) -> None:
+    (checkout / ".venv" / ".agentgym-dev").unlink()
+    for name in ("README.md", "LICENSE", "agentgym", "envs", "rewards"):
+        (checkout / name).symlink_to(ROOT / name)
+    with (checkout / "pyproject.toml").open("a") as file:
+        file.write('\n[tool.hatch.build]\ndev-mode-dirs = ["."]\n')  # so that hatchling needs no further package
+    # pip looks at everything and changes nothing: this environment belongs to others
+    dry = {"PIP_DRY_RUN": "1", "PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_DEPS": "1"}
+    done = subprocess.run(
+        [checkout / "scripts" / "setup", "all"],
+        env={**os.environ, **dry},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    venv = checkout / ".venv"
+    assert done.stderr.splitlines()[-1] == (
+        f"agentgym set-up: ready: agentgym[all] in {venv}, and the browser. To use it: source {venv}/bin/activate"
+    )
+
+
 def test_the_quick_start_runs_from_anywhere_and_passes_its_arguments_on(checkout: Path) -> None:
     done = call(checkout / "scripts" / "quickstart", "--help")
     assert done.returncode == 0, done.stderr

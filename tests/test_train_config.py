@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agentgym.errors import ConfigError, UnknownNameError
+from agentgym.lock import FolderLock
 from agentgym.train.config import Section, TrainConfig, load_config, recipes
+from agentgym.train.document import read_document
 from agentgym.train.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -79,6 +81,12 @@ def test_an_unknown_key_is_told_with_its_path_and_the_nearest(recipe: str, overr
         ("group_size=1", r"^group_size: .*greater than or equal to 2"),
         ("temperature=0", r"^temperature: .*greater than 0"),
         ("temperature=.nan", r"^temperature: "),
+        ("temperature=.inf", r"^temperature: .*finite number, got inf\.$"),
+        ("max_minutes=.inf", r"^max_minutes: .*finite number, got inf\.$"),
+        ("evaluation.temperature=.inf", r"^evaluation\.temperature: .*finite number, got inf\.$"),
+        ("grpo.learning_rate=.inf", r"^grpo\.learning_rate: .*finite number, got inf\.$"),
+        ("tasks=", r"^tasks: Names of tasks or suites are wanted, a list or separated by commas, got nothing\.$"),
+        ("tasks=5", r"^tasks: Names of tasks or suites are wanted, a list or separated by commas, got 5\.$"),
         ("estimator=ppo", r"^estimator: .*'grpo' or 'rloo', got 'ppo'\.$"),
         ("ray.workers=many", r"^ray\.workers: .*integer.*, got 'many'\.$"),
         ("ray=3", r"^ray: .*got 3\.$"),
@@ -141,6 +149,11 @@ def test_a_missing_file_is_told_with_the_nearest_recipe() -> None:
         (b"a: \x81\xff", "is not YAML"),
         (b"- 1\n- 2\n", "must hold keys and values"),
         (b"", "must hold keys and values"),
+        (
+            b"seed: 1\nmodel: nano\nseed: 2\n",
+            r"broken\.yaml: key 'seed' stands in line 1 and again in line 3\. Keep one",
+        ),
+        (b"ray: {workers: 1, workers: 2}", r"key 'workers' stands in line 1 and again in line 1"),
         (b"tasks: [toy]", "Key 'model' is missing"),
         (b"1: 2\nmodel: nano\ntasks: [toy]", "1: "),
     ],
@@ -157,7 +170,8 @@ def test_a_file_that_is_no_configuration_is_told(tmp_path: Path, text: bytes, me
 def test_a_dialect_is_written_down_and_read_as_it_was(recipe: str, tmp_path: Path) -> None:
     assert load_config(recipe, []).dialect == "call-text"
     config = load_config(recipe, ["dialect=ui-tars@pixels", f"out={tmp_path / 'run'}"])
-    RunFolder(config.folder).begin(config)
+    with FolderLock(config.folder) as lock:
+        RunFolder(config.folder).begin(config, lock)
     again = load_config(str(config.folder / "config.yaml"), [])
     assert (again.dialect, again) == ("ui-tars@pixels", config)
 
@@ -175,3 +189,10 @@ def test_a_wrong_dialect_is_told_before_anything_starts(
 ) -> None:
     with pytest.raises(error, match=message):
         load_config(recipe, [f"dialect={value}"])
+
+
+def test_a_key_that_a_merge_brings_may_be_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "merged.yaml"
+    path.write_text("model: nano\ntasks: [toy]\nray: &ours {workers: 3}\nevaluation: {shown: 1}\n")
+    assert load_config(str(path), []).ray.workers == 3
+    assert read_document("a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}")["b"] == {"x": 3, "y": 2}

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from agentgym.cli.tables import new_table, print_table
+from agentgym.lock import hold
 from agentgym.policy.base import MAX_NEW_TOKENS
 from agentgym.policy.speech import DEFAULT, Speech
 from agentgym.registry import select_tasks
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
+    context: typer.Context,
     policy: Annotated[str, typer.Option(help="oracle, random, nano, or a checkpoint folder.")],
     tasks: Annotated[str, typer.Option(help="Task ids and suite names, separated by commas.")] = "miniwob-quickstart",
     *,
@@ -43,16 +45,17 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
 ) -> None:
     """Score a policy on tasks."""
-    from agentgym.evaluate.player import check_player, named_player, note_player
+    from agentgym.evaluate.player import check_place, check_player, named_player, note_player
     from agentgym.policy.loading import load_policy
 
     chosen = select_tasks(tasks)
     Speech(dialect)  # a wrong one is told before torch is loaded, and so is a wrong policy
     player = named_player(policy, dialect=dialect, temperature=temperature, max_new_tokens=max_new_tokens)
-    for folder in (out, None if json_file is None else json_file.parent):
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)  # a wrong place is told before anything is played
+    if json_file is not None:
+        _check_writable(json_file)  # a wrong place is told before anything is played
     if out is not None:
+        check_place(out)
+        context.with_resource(hold(out))  # until the command ends
         check_player(out, player)
     loaded = load_policy(
         policy, dialect=dialect, threads=threads, temperature=temperature, max_new_tokens=max_new_tokens
@@ -80,6 +83,16 @@ def evaluate(
         json_file.write_text(json.dumps({**_document(result), "dialect": dialect}, indent=2) + "\n")
     if not result.episodes:  # there is no result
         raise typer.Exit(1)
+
+
+def _check_writable(file: Path) -> None:
+    """Raise what writing a file would raise; makes its folder. A pipe or device is not touched."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = not file.exists()
+    if new or file.is_file() or file.is_dir():
+        file.open("a").close()
+    if new:
+        file.unlink()
 
 
 def _document(result: Evaluation) -> dict[str, Any]:

@@ -32,6 +32,9 @@ FILE_ERRORS = frozenset(
         errno.ENOTDIR,
         errno.EISDIR,
         errno.EEXIST,
+        errno.ENOENT,
+        errno.ENAMETOOLONG,
+        errno.ELOOP,
     }
 )
 """What a path that was given, or a full disk, can be the reason of; others are bugs of ours."""
@@ -76,7 +79,9 @@ def main() -> None:
         if stop.code != INTERRUPTED:
             raise
         _stop(
-            "Interrupted. What was finished is kept: `eval --out` and `train --resume` go on from there.", INTERRUPTED
+            "Interrupted. `eval --out` and `train` keep what was finished, and go on from there: the first by the same "
+            "command, the second with --resume. Without --out, `eval` keeps nothing.",
+            INTERRUPTED,
         )
     except AgentGymError as error:
         _stop(str(error), 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from agentgym.errors import ConfigError, StoreError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PLAYER = "player.json"
+RUN = "config.yaml"  # what makes a folder a training run's
+RUNS_OWN = frozenset({"trajectories", "checkpoints", "metrics"})  # folders in there that only the run writes
 UNSAID = {"dialect": DEFAULT, "max_new_tokens": MAX_NEW_TOKENS}  # of a folder whose note does not say it
 
 
@@ -27,9 +30,12 @@ def named_player(policy: str, *, dialect: str, temperature: float, max_new_token
     """Return what tells a policy that is given by name from others, and its weights from those before them.
 
     Raises:
+        ConfigError: the temperature is none.
         UnknownNameError: it is neither a name nor a folder.
         CheckpointError: the folder is not a checkpoint.
     """
+    if not 0 <= temperature < math.inf:
+        raise ConfigError(f"temperature: a finite number of at least 0 is wanted, got {temperature}.")
     if policy in SCRIPTED:
         return {"policy": policy, "dialect": dialect}
     checkpoint = checkpoint_folder(policy)
@@ -69,6 +75,22 @@ def check_player(folder: Path, player: dict[str, Any]) -> None:
             f"{folder} keeps episodes of {_named(before, differing)}, not of {_named(player, differing)}. "
             "Choose another folder."
         )
+
+
+def check_place(folder: Path) -> None:
+    """Refuse the folder of a training run, and those that the run keeps in it, for other episodes.
+
+    Raises:
+        ConfigError: it is one.
+    """
+    place = folder.resolve()
+    for run in (place, *place.parents):
+        inside = place.relative_to(run).parts
+        if (run / RUN).is_file() and (not inside or inside[0] in RUNS_OWN):
+            raise ConfigError(
+                f"{folder} belongs to the training run in {run}, which keeps its own episodes. Choose another folder, "
+                f"such as {run / 'eval'}."
+            )
 
 
 def note_player(folder: Path, player: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 HINT = "Give a folder that `save_pretrained` wrote, with model and tokenizer."
 SCRIPTED = ("random", "oracle")  # policies without weights
 NAMES = (*SCRIPTED, "nano")
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")  # as a model is called on the Hugging Face hub
 
 
 def load_policy(name: str, *, dialect: str = DEFAULT, threads: int | None = None, **options: Any) -> Policy:
@@ -95,6 +97,8 @@ def checkpoint_folder(name: str, *, known: Sequence[str] = NAMES) -> Path:
         )
     if not folder.exists():
         hint = f"Give {', '.join(known)} or the folder of a checkpoint."
+        if HUB_NAME.fullmatch(name):
+            hint += f" Models are not downloaded here; do so first: `hf download {name} --local-dir {name}`."
         raise unknown_name("policy or checkpoint folder", name, known, hint=hint)
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"{folder} is not a model checkpoint: it has no config.json. {HINT}")

@@ -16,18 +16,23 @@ from typing import Annotated, Any
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 from agentgym.errors import ConfigError, MissingDependencyError, unknown_name
 from agentgym.policy.speech import DEFAULT, Speech
 from agentgym.task import MAX_SEED_INDEX
 from agentgym.train.advantage import Estimator
+from agentgym.train.document import RepeatedKeyError, read_document
 from agentgym.versions import installation
 
+FINITE = ConfigDict(allow_inf_nan=False)
 Count = Annotated[int, Field(ge=1)]
 
 
 def _names(value: Any) -> Any:
     """Take names that are separated by commas for a list."""
+    if value is None or isinstance(value, int | float | dict):
+        raise PydanticCustomError("names", "Names of tasks or suites are wanted, a list or separated by commas")
     return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
 
 
@@ -39,7 +44,7 @@ def _dialect(name: str) -> str:
 class Section(BaseModel):
     """A part of the configuration."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, frozen=True, allow_inf_nan=False)
 
 
 class EvaluationConfig(Section):
@@ -139,9 +144,11 @@ def load_config(name: str, overrides: list[str]) -> TrainConfig:
         hint = f"Recipes are {', '.join(known)}; a file's path works as well."
         raise unknown_name("recipe or configuration file", name, known, hint=hint)
     try:
-        document = yaml.safe_load(path.read_text())
+        document = read_document(path.read_text())
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+    except RepeatedKeyError as error:
+        raise ConfigError(f"{path}: {error}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(document, dict):
@@ -181,7 +188,8 @@ def _explain(error: ValidationError) -> str:
         elif problem["type"] == "missing":
             lines.append(f"Key {path!r} is missing.")
         else:
-            lines.append(f"{path}: {problem['msg']}, got {problem['input']!r}.")
+            got = "nothing" if problem["input"] is None else repr(problem["input"])
+            lines.append(f"{path}: {problem['msg']}, got {got}.")
     return " ".join(lines)
 
 
@@ -239,7 +247,7 @@ def _grpo_settings(settings: dict[str, Any]) -> dict[str, Any]:
         if key not in known:
             raise ConfigError(f"Unknown key 'grpo.{key}'.{_nearest(key, list(known))} It is not in TRL's GRPOConfig.")
         try:
-            typed[key] = TypeAdapter(known[key]).validate_python(value)
+            typed[key] = TypeAdapter(known[key], config=FINITE).validate_python(value)
         except ValidationError as error:
             problem = error.errors()[-1]["msg"]
             raise ConfigError(f"grpo.{key}: {problem}, got {value!r}.") from error

@@ -7,23 +7,25 @@ trajectories/            before, train, after, shown-before, shown-after: trajec
 checkpoints/             checkpoint-N (optimiser steps; for --resume) and final
 metrics/                 TensorBoard
 summary.json, report.html
+.lock                    held by the process that runs it, see `agentgym.lock`
 """
 
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from agentgym.errors import ConfigError, StoreError
+from agentgym.lock import LOCK
 from agentgym.policy.speech import DEFAULT
 from agentgym.rollout.store import TrajectoryStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from agentgym.lock import FolderLock
     from agentgym.train.config import TrainConfig
 
 MAY_CHANGE = frozenset({"max_minutes", "threads", "ray", "sessions", "checkpoint_every", "out", "name"})
@@ -55,20 +57,25 @@ class RunFolder:
         """Whether the run came to its end."""
         return (self.path / "summary.json").exists()
 
-    def begin(self, config: TrainConfig) -> Path | None:
+    def begin(self, config: TrainConfig, lock: FolderLock) -> Path | None:
         """Start a new run; an earlier one moves aside.
+
+        Args:
+            config: of the new run.
+            lock: of the folder; held afterwards.
 
         Returns:
             Where the earlier run is now; None if there was none.
 
         Raises:
-            ConfigError: the folder is something else.
+            ConfigError: the folder is something else, or another process is running what is there.
         """
         moved = None
         if self.check():
+            lock.take()
             moved = _free_name(self.path)
             self.path.rename(moved)
-        self.path.mkdir(parents=True, exist_ok=True)
+        lock.take()
         self.keep(config)
         return moved
 
@@ -78,7 +85,7 @@ class RunFolder:
         Raises:
             ConfigError: the folder is something else.
         """
-        if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
+        if not self.path.exists() or (self.path.is_dir() and {each.name for each in self.path.iterdir()} <= {LOCK}):
             return False
         if not (self.path / "config.yaml").is_file():
             raise ConfigError(f"out: {self.path} exists and is not a run's folder. Choose another one.")
@@ -160,15 +167,6 @@ class RunFolder:
         self.write_progress(self.read_progress()[:generations])
         self.store("train").truncate(generations)
 
-    def last_checkpoint(self) -> Path | None:
-        """Return the newest checkpoint that was written to its end, or None."""
-        found = [
-            (int(match[1]), path)
-            for path in self.checkpoints.glob("checkpoint-*")
-            if (match := re.fullmatch(r"checkpoint-(\d+)", path.name)) and _is_whole(path)
-        ]
-        return max(found)[1] if found else None
-
     def keep(self, config: TrainConfig) -> None:
         """Write the configuration down."""
         text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
@@ -190,15 +188,6 @@ def _values(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in document.items():
         found.update(_values(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
     return found
-
-
-def _is_whole(checkpoint: Path) -> bool:
-    """Whether a checkpoint was written to its end: the trainer's state is its last file."""
-    try:
-        json.loads((checkpoint / "trainer_state.json").read_text())
-    except (OSError, ValueError):
-        return False
-    return True
 
 
 def _free_name(path: Path) -> Path:

@@ -22,6 +22,7 @@ from agentgym.policy.transformers import TransformersPolicy
 from agentgym.registry import make_world
 from agentgym.rollout.collector import Collector, CollectorStats
 from agentgym.rollout.workers import RayCollector
+from agentgym.train.checkpoint import last_checkpoint
 from agentgym.train.memory import MemoryWatch
 from agentgym.train.trainer import AgentGRPOTrainer, Generation, Schedule, optimizer_steps_per_generation
 
@@ -93,14 +94,15 @@ class Learner:
         Raises:
             ConfigError: TRL refuses the settings under ``grpo``.
             InfrastructureError: the machine failed most episodes of a generation.
+            StoreError: checkpoints are there, and all of them are broken.
         """
         if self.trained:
             return
         config, folder = self.config, self.folder
         args = grpo_arguments(config, folder)
         per_generation = optimizer_steps_per_generation(**vars(args))
-        checkpoint = folder.last_checkpoint()
-        folder.rewind(0 if checkpoint is None else int(checkpoint.name.rpartition("-")[2]) // per_generation)
+        checkpoint, generations = last_checkpoint(folder, per_generation, self._say)
+        folder.rewind(generations)
         total = config.generations * config.groups * config.group_size
         with ExitStack() as stack:
             source = self._open(stack, self._player, screenshots=False)
@@ -125,6 +127,9 @@ class Learner:
             trainer.save_model(str(aside))
             aside.rename(folder.final)  # whole or not there: it says that training has ended
         self.trained, self.version = True, len(folder.read_progress())
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _open(self, stack: ExitStack, policy: TransformersPolicy, *, screenshots: bool) -> EpisodeSource:
         config, name = self.config, self.tasks[0].world
@@ -161,7 +166,7 @@ def grpo_arguments(config: TrainConfig, folder: RunFolder) -> GRPOConfig:
     """Return TRL's configuration: ours where the run decides, the user's everywhere else.
 
     Raises:
-        ConfigError: TRL refuses a setting, or a generation does not end with an optimiser step.
+        ConfigError: TRL or the optimiser refuses a setting, or a generation does not end with an optimiser step.
     """
     settings = {
         "steps_per_generation": 1,
@@ -179,7 +184,7 @@ def grpo_arguments(config: TrainConfig, folder: RunFolder) -> GRPOConfig:
     except ValueError as error:
         raise ConfigError(f"grpo: {error}") from error
     try:
-        return GRPOConfig(
+        arguments = GRPOConfig(
             **settings,
             output_dir=str(folder.checkpoints),
             max_steps=config.generations * per_generation,
@@ -194,8 +199,12 @@ def grpo_arguments(config: TrainConfig, folder: RunFolder) -> GRPOConfig:
             save_total_limit=KEPT_CHECKPOINTS,
             disable_tqdm=True,
         )
+        optimizer, options = transformers.Trainer.get_optimizer_cls_and_kwargs(arguments)
+        if isinstance(optimizer, type):  # some wait for the model
+            optimizer([torch.nn.Parameter(torch.zeros(1))], **options)  # what it refuses is told before playing
     except (TypeError, ValueError) as error:
         raise ConfigError(f"grpo: TRL refuses the settings: {error}") from error
+    return arguments
 
 
 class _TimeLimit(transformers.TrainerCallback):  # type: ignore[misc]  # transformers has no types here

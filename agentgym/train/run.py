@@ -18,6 +18,7 @@ from agentgym.errors import ConfigError, MissingDependencyError, StoreError
 from agentgym.evaluate.evaluation import Evaluation, evaluate
 from agentgym.evaluate.progress import show_progress
 from agentgym.evaluate.report import write_report
+from agentgym.lock import FolderLock
 from agentgym.policy.loading import checkpoint_folder
 from agentgym.policy.speech import DEFAULT
 from agentgym.registry import make_world, select_tasks
@@ -83,12 +84,18 @@ def train(config: TrainConfig, *, resume: bool, console: Console) -> RunSummary:
         console: where progress is shown.
 
     Raises:
-        ConfigError: a setting does not fit the others, or there is nothing to resume.
+        ConfigError: a setting does not fit the others, there is nothing to resume, or the run in the folder is being
+            run by another process.
         UnknownNameError: there is no such task or model.
         CheckpointError: the model cannot be loaded.
         MissingDependencyError: a package or the browser is missing.
         StoreError: the disk is full, or what an earlier run left is corrupt.
     """
+    with FolderLock(config.folder) as lock:
+        return _train(config, lock, resume=resume, console=console)
+
+
+def _train(config: TrainConfig, lock: FolderLock, *, resume: bool, console: Console) -> RunSummary:
     began = time.monotonic()
     tasks = _tasks(config)
     checkpoint_folder(config.model, known=["nano"])
@@ -98,8 +105,8 @@ def train(config: TrainConfig, *, resume: bool, console: Console) -> RunSummary:
         folder.resume(config)
         if folder.finished:
             return _finished(folder, console)
-    else:
-        folder.check()
+    if folder.check():
+        lock.take()  # before an earlier run is moved or gone on with: somebody may be at it
     console.print(f"loading {config.model} ...", markup=False, highlight=False)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # a run needs no network, and tells nobody of itself
     try:
@@ -111,7 +118,7 @@ def train(config: TrainConfig, *, resume: bool, console: Console) -> RunSummary:
     if resume:
         folder.keep(config)
     else:
-        moved = folder.begin(config)
+        moved = folder.begin(config, lock)
     if moved is not None:
         console.print(f"{folder.path} held an earlier run; it is now {moved}.", markup=False, highlight=False)
     earlier_s = _seconds_found(folder)
