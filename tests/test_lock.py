@@ -52,7 +52,7 @@ pytestmark = pytest.mark.usefixtures("toy_plugin")
 @contextmanager
 def holder(folder: Path, then: str = "", *arguments: object, **options: Any) -> Iterator[subprocess.Popen[str]]:
     """A process that holds a folder's lock until it is killed."""
-    command = [sys.executable, "-c", HOLDER.format(then=then), folder, *map(str, arguments)]
+    command = [sys.executable, "-c", HOLDER.format(then=then), str(folder), *map(str, arguments)]
     with subprocess.Popen(
         command,
         cwd=ROOT,
@@ -150,7 +150,8 @@ def test_a_run_that_is_being_run_is_neither_moved_aside_nor_resumed(
     toy_player: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resume: bool
 ) -> None:
     config = configuration(toy_player, tmp_path / "run")
-    reset, told = ToyWorld.reset, []
+    reset = ToyWorld.reset
+    told: list[object] = []
 
     def meanwhile(self: ToyWorld, instances: Any) -> Any:
         if not told:
