@@ -41,6 +41,7 @@ import os, socket
 server = socket.socket(socket.AF_UNIX)
 server.bind("/tmp/service")
 server.listen()
+open("/tmp/listens", "w").close()
 end, _ = server.accept()
 uid = int.from_bytes(end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)[4:8], "little")
 end.sendall(f"hello {uid}".encode())
@@ -121,7 +122,7 @@ class TestDoor:
 
     def test_a_connection_comes_from_inside(self, sandbox: ContainerSandbox) -> None:
         sandbox.spawn([PYTHON, "-c", SERVER])
-        wait_until(lambda: "service" in sandbox.list("/tmp"))
+        wait_until(lambda: "listens" in sandbox.list("/tmp"))  # its socket is there before anybody listens
         with sandbox.connect("/tmp/service") as end:
             assert end.recv(100) == b"hello 1000"
 
