@@ -65,6 +65,10 @@ class Turn:
     """(C,) log-probability of each sampled token under the distribution it was drawn from."""
     screenshot: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
     """What was on screen before the action, (height, width, 3) RGB, or None."""
+    forced: tuple[int, ...] = ()
+    """Places in `completion_ids` of tokens that were not sampled, and are not learnt from."""
+    shown: int = 0
+    """How many screenshots the prompt held: that of this turn and of the turns right before it."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,11 @@ class Trajectory:
 
     def __post_init__(self) -> None:
         assert (self.score is None) == (self.outcome == "infrastructure"), "only infrastructure has no score"
+
+    def pictures(self, turn: int) -> tuple[NDArray[np.uint8], ...]:
+        """Return the screenshots that the prompt of a turn held, oldest first; () for a policy that saw none."""
+        shown = self.turns[turn + 1 - self.turns[turn].shown : turn + 1]
+        return tuple(each.screenshot for each in shown if each.screenshot is not None)
 
     @property
     def success(self) -> bool:

@@ -221,7 +221,10 @@ class Collector:
 
     def _prompt(self, episode: _Episode) -> Prompt:
         newest = tuple(episode.history[-self._history :]) if self._history else ()
-        return Prompt(episode.request.key, episode.request.task, episode.observation, newest, len(episode.turns))
+        screenshots = self.policy.sight.window(episode.turns, episode.observation)
+        return Prompt(
+            episode.request.key, episode.request.task, episode.observation, newest, len(episode.turns), screenshots
+        )
 
     def _record(self, episode: _Episode, prompt: Prompt, completion: Completion) -> Action | None:
         """Note a turn; return its action, or None where the completion is no action."""
@@ -238,13 +241,15 @@ class Collector:
         episode.turns.append(
             Turn(
                 prompt=completion.prompt_text or user_message(prompt, dialect),
-                completion=completion.text,
+                completion=completion.thought + completion.text,
                 action=text,
                 error=error,
                 prompt_ids=completion.prompt_ids,
                 completion_ids=completion.ids,
                 logprobs=completion.logprobs,
                 screenshot=prompt.observation.screenshot,
+                forced=completion.forced,
+                shown=completion.shown,
             )
         )
         return action
