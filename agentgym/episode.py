@@ -86,13 +86,21 @@ class Trajectory:
     penalty: float = 0.0
     """Sum of the penalties for malformed completions, >= 0."""
     policy_version: int = 0
+    after: Turn | None = field(default=None, compare=False, repr=False)
+    """The turn that would have come next, without a completion: only of truncated episodes of policies with tokens,
+    whose learner may ask a critic what the observation was worth. Not stored."""
 
     def __post_init__(self) -> None:
         assert (self.score is None) == (self.outcome == "infrastructure"), "only infrastructure has no score"
 
     def pictures(self, turn: int) -> tuple[NDArray[np.uint8], ...]:
-        """Return the screenshots that the prompt of a turn held, oldest first; () for a policy that saw none."""
-        shown = self.turns[turn + 1 - self.turns[turn].shown : turn + 1]
+        """Return the screenshots that the prompt of a turn held, oldest first; () for a policy that saw none.
+
+        Args:
+            turn: from 0; one beyond the last is `after`.
+        """
+        turns = self.turns if self.after is None else (*self.turns, self.after)
+        shown = turns[turn + 1 - turns[turn].shown : turn + 1]
         return tuple(each.screenshot for each in shown if each.screenshot is not None)
 
     @property

@@ -79,6 +79,10 @@ class Policy(ABC):
     def complete(self, prompts: Sequence[Prompt]) -> list[Completion]:
         """Return one completion a prompt, in order."""
 
+    def encode(self, prompt: Prompt) -> Completion | None:
+        """Return a prompt as `complete` would give it to the model, with nothing completed; None without tokens."""
+        del prompt
+        return None
 
     def can_play(self, task: Task) -> bool:
         """Whether the policy knows what to do in a task at all; most try anything."""

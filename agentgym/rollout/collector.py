@@ -269,7 +269,17 @@ class Collector:
         if outcome is None:
             return None
         version = self.policy.version
-        return Trajectory(request.key, instruction, turns, outcome, value, reason, episode.penalty, version)
+        after = self._next_turn(episode) if outcome == "truncated" else None
+        return Trajectory(request.key, instruction, turns, outcome, value, reason, episode.penalty, version, after)
+
+    def _next_turn(self, episode: _Episode) -> Turn | None:
+        """Return the turn that a truncated episode would have had next, up to its completion."""
+        prompt = self._prompt(episode)
+        seen = self.policy.encode(prompt)
+        if seen is None:
+            return None
+        screenshot = prompt.observation.screenshot
+        return Turn(seen.prompt_text, "", "", "", prompt_ids=seen.prompt_ids, screenshot=screenshot, shown=seen.shown)
 
     def _failed(
         self,
