@@ -55,6 +55,7 @@ def make_trainer(
     kind: type[AgentGRPOTrainer] = AgentGRPOTrainer,
     vision: Any = None,
     options: dict[str, Any] | None = None,
+    temperature: float = 1.0,
     **grpo: Any,
 ) -> tuple[AgentGRPOTrainer, list[Generation]]:
     """Return a trainer on the CPU for one generation, and the list in which it notes what that gave.
@@ -67,10 +68,17 @@ def make_trainer(
         kind: of trainer.
         vision: the model's eyes.
         options: further ones of the trainer.
+        temperature: at which it was sampled.
         grpo: TRL's settings, beside those of `SGD`.
     """
     config = TrainConfig(
-        model=str(checkpoint), tasks=(), generations=1, group_size=4, max_new_tokens=8, grpo={**SGD, **grpo}
+        model=str(checkpoint),
+        tasks=(),
+        generations=1,
+        group_size=4,
+        temperature=temperature,
+        max_new_tokens=8,
+        grpo={**SGD, **grpo},
     )
     noted: list[Generation] = []
     trainer = kind(

@@ -19,7 +19,9 @@ from agentgym.policy.thinking import marks_of
 from agentgym.policy.transformers import TransformersPolicy
 from agentgym.policy.vision import Vision
 from agentgym.rollout.collector import Collector, EpisodeRequest
+from agentgym.train.config import PPOConfig
 from agentgym.train.lora import adapted_layers, add_adapters, merged
+from agentgym.train.ppo import AgentPPOTrainer
 from tests.learning import largest, make_trainer, update
 from tests.tiny_families import FAMILIES, Family
 from tests.toy_world import TOY, ToyWorld
@@ -106,6 +108,23 @@ def test_a_step_of_grpo_moves_it_and_it_is_saved_and_loaded(held: Held, tmp_path
     for number in range(2):
         saved = plain(again.model, again.vision, held.played[0], number)
         torch.testing.assert_close(saved, plain(trained, held.policy.vision, held.played[0], number))
+
+
+def test_a_step_of_ppo_moves_it_and_its_critic(held: Held, tmp_path: Path) -> None:
+    trainer, noted = make_trainer(
+        held.folder,
+        tmp_path,
+        held.played,
+        kind=AgentPPOTrainer,
+        vision=held.policy.vision,
+        options={"ppo": PPOConfig()},
+    )
+    assert isinstance(trainer, AgentPPOTrainer)
+    moved = update(trainer)
+    assert noted[0].rows == 2 * ATTEMPTS
+    assert 0 < largest(moved) < 1
+    assert 0 < trainer.critic.head.weight.abs().max() < 1  # it began at 0
+    assert trainer.state.log_history[0]["critic/value_loss"] > 0
 
 
 def test_adapters_learn_and_nothing_else(held: Held, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from trl import GRPOTrainer
 
 from agentgym.episode import EpisodeKey, Trajectory
 from agentgym.errors import CheckpointError, ConfigError
@@ -18,8 +19,11 @@ from agentgym.policy.transformers import TransformersPolicy
 from agentgym.registry import get_task, make_world
 from agentgym.rollout.collector import Collector, EpisodeRequest
 from agentgym.rollout.store import TrajectoryStore
+from agentgym.train.config import PPOConfig
 from agentgym.train.pictures import model_inputs, seen
+from agentgym.train.ppo import AgentPPOTrainer
 from agentgym.train.rows import Row, rows_to_batch, slices_by_length
+from agentgym.train.trainer import AgentGRPOTrainer
 from tests.learning import largest, make_trainer, update
 from tests.tiny_families import FAMILIES
 from tests.toy_world import TOY, ToyWorld
@@ -190,6 +194,43 @@ def test_a_step_on_screenshots_moves_the_eyes(
     assert noted[0].rows == len(turns_of(played))
     assert max(change.abs().max().item() for name, change in moved.items() if "visual" in name) > 1e-6
     assert largest(moved) < 1  # also not NaN
+
+
+def test_a_step_of_ppo_on_screenshots_moves_the_eyes(
+    checkpoint: Path, policy: TransformersPolicy, played: list[Trajectory], tmp_path: Path
+) -> None:
+    trainer, _ = make_trainer(
+        checkpoint, tmp_path, played, kind=AgentPPOTrainer, vision=policy.vision, options={"ppo": PPOConfig()}
+    )
+    moved = update(trainer)
+    assert max(change.abs().max().item() for name, change in moved.items() if "visual" in name) > 1e-6
+    assert largest(moved) < 1  # also not NaN
+    assert trainer.state.log_history[0]["critic/value_loss"] > 0
+
+
+def test_pictures_are_scored_as_by_trl(
+    checkpoint: Path, policy: TransformersPolicy, played: list[Trajectory], tmp_path: Path
+) -> None:
+    trainer, _ = make_trainer(checkpoint, tmp_path, played, vision=policy.vision, temperature=0.7)
+    batch = seen(rows_to_batch(turns_of(played), pad_id=0, multiple=8), policy.vision)
+    ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1)
+    mask = torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1)
+    ours, theirs = (
+        scoring._get_per_token_logps_and_entropies(
+            trainer,
+            trainer.model,
+            ids,
+            mask,
+            batch["completion_ids"].shape[1],
+            compute_entropy=True,
+            num_images=batch["num_images"],
+            **model_inputs(batch),
+        )[:2]
+        for scoring in (AgentGRPOTrainer, GRPOTrainer)
+    )
+    for one, other in zip(ours, theirs, strict=True):
+        assert one is not None
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=0)
 
 
 def test_slices_change_nothing(
