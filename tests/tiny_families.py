@@ -174,7 +174,7 @@ class KimiEyes:
         for image in images:
             rows, columns = (side // cell * self.merge_size for side in image.shape[:2])
             cut = torch.tensor(image[: rows * self.patch, : columns * self.patch] / 127.5 - 1, dtype=torch.float32)
-            tiles = cut.unflatten(0, (rows, self.patch)).unflatten(2, (columns, self.patch))  # (r, p, c, p, 3)
+            tiles = cut.reshape(rows, self.patch, columns, self.patch, 3)
             patches.append(tiles.permute(0, 2, 4, 1, 3).flatten(0, 1))
             grids.append([1, rows, columns])
         return {"pixel_values": torch.cat(patches), "image_grid_thw": torch.tensor(grids)}

@@ -4,8 +4,8 @@ A thought that reaches its budget is cut: the tokens that close it are forced, a
 (budget forcing: Muennighoff et al. 2025, "s1: Simple test-time scaling", arXiv:2501.19393). Forced tokens are known
 by their places, so that a learner counts the sampled ones alone.
 
-Not here: thought that no mark closes, such as the lines above the action that some dialects read over; it counts as
-part of the answer.
+A mark that is several tokens is seen where these are the ones that it has alone. Not here: thought that no mark closes,
+such as the lines above the action that some dialects read over; it counts as part of the answer.
 """
 
 from __future__ import annotations

@@ -257,7 +257,7 @@ class TransformersPolicy(Policy):
             prompt_ids=tuple(question.ids),
             ids=tuple(ids),
             logprobs=tuple(logprobs[: len(ids)]),
-            thought=self._decoded(tokens[: min(start, end)]),
+            thought=str(self.tokenizer.decode(tokens[: min(start, end)])),
             forced=() if budget is None else budget.forced_in(number, len(ids)),
             shown=question.shown,
         )
