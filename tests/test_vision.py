@@ -29,7 +29,10 @@ from tests.tiny_families import FAMILIES
 from tests.toy_world import TOY, ToyWorld
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.cli_answer import Answer
 
 QWEN3_VL = next(family for family in FAMILIES if family.name == "Qwen3-VL")
 SIGHT = Sight(screenshots=2, longest_side=128, elements=False)
@@ -312,3 +315,25 @@ def test_a_sampled_placeholder_ends_a_completion(policy: TransformersPolicy, mon
     finally:
         hook.remove()
     assert all(turn.completion_ids == () for turn in episode.turns)
+
+
+@pytest.mark.usefixtures("toy_plugin")
+def test_a_checkpoint_with_eyes_is_scored_by_the_command(
+    agentgym: Callable[..., Answer], checkpoint: Path, tmp_path: Path
+) -> None:
+    command = ("eval", "--policy", checkpoint, "--tasks", "toy/press", "--episodes", 1, "--max-new-tokens", 2)
+    answer = agentgym(*command, "--screenshots", 2, "--no-elements", "--thinking-tokens", 2, "--out", tmp_path)
+    assert answer.code == 0
+    (episode,) = TrajectoryStore(tmp_path).read()
+    assert [turn.shown for turn in episode.turns] == [1, 2, 2, 2, 2]
+    assert "Screen:" not in episode.turns[0].prompt
+    again = agentgym(*command, "--out", tmp_path)
+    assert again.code != 0
+    assert "screenshots 2" in again.err
+
+
+@pytest.mark.usefixtures("toy_plugin")
+def test_a_size_without_screenshots_is_refused(agentgym: Callable[..., Answer], checkpoint: Path) -> None:
+    answer = agentgym("eval", "--policy", checkpoint, "--tasks", "toy/press", "--longest-side", 64)
+    assert answer.code != 0
+    assert "--screenshots 1 or more" in answer.err
