@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, PreTrainedConfig
 
 from agentgym.errors import CheckpointError
 from agentgym.policy.loading import HINT
@@ -15,6 +15,8 @@ from agentgym.policy.vision import sees
 if TYPE_CHECKING:
     from pathlib import Path
 
+SAME_ARCHITECTURE = {"kimi_k2": "deepseek_v3"}
+"""Names in ``config.json`` that transformers does not know, of architectures that it does."""
 LOADING_ERRORS = (
     OSError,
     ValueError,
@@ -33,6 +35,15 @@ def model_class(config: Any) -> Any:
     return AutoModelForImageTextToText if sees(config) else AutoModelForCausalLM
 
 
+def load_config(folder: Path) -> Any:
+    """Load the configuration of a checkpoint's model; raises what transformers raises."""
+    document, _ = PreTrainedConfig.get_config_dict(folder, local_files_only=True)
+    kind = SAME_ARCHITECTURE.get(document.get("model_type", ""))
+    if kind is None:
+        return AutoConfig.from_pretrained(folder, local_files_only=True)
+    return CONFIG_MAPPING[kind].from_dict({**document, "model_type": kind})
+
+
 def load_model(folder: Path) -> Any:
     """Load the model of a checkpoint, in float32, on the CPU.
 
@@ -40,7 +51,7 @@ def load_model(folder: Path) -> Any:
         CheckpointError: the folder is not a loadable checkpoint.
     """
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        config = load_config(folder)
         model, loading = model_class(config).from_pretrained(
             folder, config=config, dtype=torch.float32, local_files_only=True, output_loading_info=True
         )

@@ -89,15 +89,20 @@ def add_adapters(model: Any, *, rank: int, alpha: float, dropout: float = 0.0, t
 def merged(model: Any) -> Iterator[dict[str, torch.Tensor]]:
     """Lend the weights of a model as if it had no adapters: what these have learnt is added to them meanwhile.
 
+    Afterwards the model's own weights are what they were, to the last bit: subtracting would leave rounding behind.
+
     Args:
         model: as `add_adapters` returned it.
     """
+    weights = {name: each for name, each in model.get_base_model().state_dict().items() if ".lora_" not in name}
+    own = {name: each.clone() for name, each in weights.items() if ".base_layer." in name}
     model.merge_adapter()
     try:
-        weights = model.get_base_model().state_dict()
-        yield {_plain(name): each for name, each in weights.items() if ".lora_" not in name}
+        yield {_plain(name): each for name, each in weights.items()}
     finally:
         model.unmerge_adapter()
+        for name, each in own.items():
+            weights[name].copy_(each)
 
 
 def _plain(name: str) -> str:
