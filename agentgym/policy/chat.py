@@ -7,6 +7,7 @@ picture has visual tokens.
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +19,7 @@ from agentgym.policy.prompt import system_message
 from agentgym.policy.thinking import MarkIds, is_open, marks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 NO_TEMPLATE = (
     "The tokenizer has no chat template; take an instruction-tuned model, or give a file with the model's template "
@@ -61,18 +62,14 @@ class ChatEncoder:
             raise CheckpointError("The tokenizer cannot write an action; are all tokenizer files in the folder?")
         mark, other = secrets.token_hex(8), secrets.token_hex(8)  # stand for the user's text while all is rendered
         if placeholder is None:
-            text = self._render(mark)
-            if text.count(mark) != 1:
-                raise CheckpointError("The tokenizer's chat template does not show the user's message exactly once.")
+            text = self._rendered(mark)
             before, after = text.split(mark)
         else:
-            shown = self._render(
-                [{"type": "text", "text": mark}, {"type": "image"}, {"type": "text", "text": other}],
-            )
-            if not shown.count(mark) == shown.count(other) == 1 or shown.count(placeholder) != 1:
+            text = self._rendered(mark, other)
+            before, between, after = re.split(f"{mark}|{other}", text)
+            if text.count(placeholder) != 1 or placeholder not in between:
                 raise CheckpointError("The tokenizer's chat template does not show a picture between texts.")
-            before, after = shown.split(mark)[0], shown.split(other)[1]
-            left, right = shown[len(before) + len(mark) : -len(after) - len(other)].split(placeholder)
+            left, right = between.split(placeholder)
             self._picture = self._encode(left), self._encode(placeholder), self._encode(right)
         self.marks = marks_of(str(tokenizer.chat_template))
         """How a thought is marked."""
@@ -100,20 +97,26 @@ class ChatEncoder:
         left, placeholder, right = self._picture
         return [*left, *placeholder * part.tokens, *right]
 
-    def _render(self, content: str | list[dict[str, str]]) -> str:
-        system = {"role": "system", "content": self._system}
-        if isinstance(content, str):
-            joined: Any = f"{self._system}\n\n{content}"
-        else:
-            joined = [{"type": "text", "text": f"{self._system}\n\n"}, *content]
-        refusal: Exception | None = None
-        user: dict[str, Any] = {"role": "user", "content": content}
-        for conversation in ([system, user], [{**user, "content": joined}]):  # some templates know no system message
+    def _rendered(self, *marks: str) -> str:
+        """Render a turn whose user message is these marks, with a picture between them; each is shown exactly once."""
+        refusal, silent = None, ""
+        for conversation in _conversations(self._system, marks):
             try:
-                return self._template(conversation)
+                text = self._template(conversation)
             except (TemplateError, TypeError) as error:
                 refusal = error
-        raise CheckpointError(f"The tokenizer's chat template cannot be rendered: {refusal}.") from refusal
+                continue
+            if all(text.count(mark) == 1 for mark in marks):
+                if len(marks) == 1 or self._system.strip() in text:
+                    return text
+                silent = silent or text
+        if silent:
+            return silent
+        what = (
+            "message exactly once" if len(marks) == 1 else "texts exactly once, so it does not show a picture between"
+        )
+        problem = f"cannot be rendered: {refusal}" if refusal is not None else f"does not show the user's {what}"
+        raise CheckpointError(f"The tokenizer's chat template {problem}.") from refusal
 
     def _template(self, conversation: Sequence[dict[str, Any]]) -> str:
         return str(
@@ -124,3 +127,17 @@ class ChatEncoder:
 
     def _encode(self, text: str, **options: Any) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=False, **options)["input_ids"])
+
+
+def _conversations(system: str, marks: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
+    """Yield ways to say a turn: some templates know no system message, some no text that is not a list of parts."""
+    parts = [{"type": "text", "text": mark} for mark in marks]
+    if len(marks) > 1:
+        parts.insert(1, {"type": "image"})
+    rules, rules_above = {"type": "text", "text": system}, {"type": "text", "text": f"{system}\n\n"}
+    if len(marks) == 1:
+        yield [{"role": "system", "content": system}, {"role": "user", "content": marks[0]}]
+        yield [{"role": "user", "content": f"{system}\n\n{marks[0]}"}]
+    yield [{"role": "system", "content": [rules]}, {"role": "user", "content": parts}]
+    yield [{"role": "system", "content": system}, {"role": "user", "content": parts}]
+    yield [{"role": "user", "content": [rules_above, *parts]}]
