@@ -99,8 +99,8 @@ class PPOConfig(Section):
     """What comes a token later within a turn counts this much; below 1 long completions are worth less."""
     token_lambda: Share = 1.0
     """Lambda within a turn, over its tokens."""
-    whiten: bool = True
-    """Whether advantages are scaled to mean 0 and deviation 1, over all tokens of a generation."""
+    whiten: bool = False
+    """Whether advantages are scaled to mean 0 and deviation 1, over all tokens of a generation: noise as well."""
     value_coefficient: float = Field(default=0.5, ge=0)
     """Weight of the value loss beside the policy's."""
     value_clip: float | None = Field(default=0.2, gt=0)
