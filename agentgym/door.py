@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentgym.errors import ConfigError
 from agentgym.policy.base import MAX_NEW_TOKENS
+from agentgym.policy.sight import BLIND, Sight
 from agentgym.policy.speech import DEFAULT, Speech
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ def evaluate(
     dialect: str = DEFAULT,
     temperature: float = 0.0,
     max_new_tokens: int = MAX_NEW_TOKENS,
+    thinking_tokens: int = 0,
+    sight: Sight = BLIND,
+    chat_template: Path | None = None,
 ) -> Evaluation:
     """Score a policy on tasks, with the command's own defaults.
 
@@ -47,6 +51,9 @@ def evaluate(
         dialect: in which a policy that is given by name writes actions, see docs/dialects.md; objects have theirs.
         temperature: of sampling from a checkpoint that is given by name; 0 takes the most likely token.
         max_new_tokens: tokens of such a checkpoint's completion at most; most dialects need more.
+        thinking_tokens: of a thought before an action at most, on top of these; 0 asks for none.
+        sight: what such a checkpoint is shown; screenshots are for models that see.
+        chat_template: a file with a chat template, for a checkpoint that has none.
 
     Raises:
         UnknownNameError: no task, suite, policy or dialect has the name.
@@ -69,7 +76,14 @@ def evaluate(
             f" got {policy!r}. See docs/policies.md."
         )
     chosen = select_tasks(tasks)
-    sampling: dict[str, Any] = {"dialect": dialect, "temperature": temperature, "max_new_tokens": max_new_tokens}
+    sampling: dict[str, Any] = {
+        "dialect": dialect,
+        "temperature": temperature,
+        "max_new_tokens": max_new_tokens,
+        "thinking_tokens": thinking_tokens,
+        "sight": sight,
+        "chat_template": chat_template,
+    }
     if isinstance(policy, str | Path):
         Speech(dialect)  # a wrong one is told before anything is read
         player = named_player(str(policy), **sampling)

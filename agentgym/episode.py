@@ -65,6 +65,10 @@ class Turn:
     """(C,) log-probability of each sampled token under the distribution it was drawn from."""
     screenshot: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
     """What was on screen before the action, (height, width, 3) RGB, or None."""
+    forced: tuple[int, ...] = ()
+    """Places in `completion_ids` of tokens that were not sampled, and are not learnt from."""
+    shown: int = 0
+    """How many screenshots the prompt held: that of this turn and of the turns right before it."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +86,24 @@ class Trajectory:
     penalty: float = 0.0
     """Sum of the penalties for malformed completions, >= 0."""
     policy_version: int = 0
+    after: Turn | None = field(default=None, compare=False, repr=False)
+    """The turn that would have come next, without a completion: only of truncated episodes of policies with tokens,
+    whose learner may ask a critic what the observation was worth. Not stored."""
     isolation: str = ""
     """What parted the session from the machine and from others, as its world tells it; empty where it does not."""
 
     def __post_init__(self) -> None:
         assert (self.score is None) == (self.outcome == "infrastructure"), "only infrastructure has no score"
+
+    def pictures(self, turn: int) -> tuple[NDArray[np.uint8], ...]:
+        """Return the screenshots that the prompt of a turn held, oldest first; () for a policy that saw none.
+
+        Args:
+            turn: from 0; one beyond the last is `after`.
+        """
+        turns = self.turns if self.after is None else (*self.turns, self.after)
+        shown = turns[turn + 1 - turns[turn].shown : turn + 1]
+        return tuple(each.screenshot for each in shown if each.screenshot is not None)
 
     @property
     def success(self) -> bool:

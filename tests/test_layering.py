@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +101,13 @@ def test_files_are_short_and_named_for_what_they_hold(folder: str) -> None:
     for path in (ROOT / folder).rglob("*.py"):
         assert len(path.read_text().splitlines()) <= LINES, path
         assert path.stem not in NAMES_OF_NOTHING, path
+
+
+def test_code_asks_for_an_accelerator_and_names_no_kind_of_it() -> None:
+    kinds = re.compile(r"\b(cuda|rocm|hip|xpu|npu|mps)\b")
+    for folder in ("policy", "train", "rollout", "evaluate"):
+        for path in (ROOT / "agentgym" / folder).rglob("*.py"):
+            assert not kinds.search(path.read_text()), path
 
 
 def test_every_package_is_typed() -> None:

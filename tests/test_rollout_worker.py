@@ -1,4 +1,4 @@
-"""A rollout worker without Ray: what its calls say when it is closed while it plays."""
+"""A rollout worker without Ray: what its calls say when it is closed while it plays, and what its policy is shown."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import pytest
 
 from agentgym.episode import EpisodeKey
 from agentgym.errors import SessionStateError
+from agentgym.policy.sight import Sight
 from agentgym.rollout.collector import EpisodeRequest
 from agentgym.rollout.worker import RolloutWorker, WorkerSpec
+from tests.tiny_families import FAMILIES
 from tests.toy_world import TOY, ToyWorld
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from agentgym.action import Action
 
@@ -59,6 +62,31 @@ def test_what_waits_when_a_worker_is_closed_is_refused_and_opens_nothing(monkeyp
             with pytest.raises(SessionStateError, match="closed"):
                 each.result(BOUND_S)
     assert calls == ["reset", "close"]
+
+
+def test_a_worker_shows_its_policy_what_it_was_told_to(tmp_path: Path) -> None:
+    family = next(each for each in FAMILIES if each.name == "Qwen3-VL")
+    spec = WorkerSpec(
+        "toy",
+        str(family.save(tmp_path)),
+        screenshots=False,  # for the report; the policy asks for its own
+        malformed_penalty=0.05,
+        temperature=1.0,
+        max_new_tokens=2,
+        threads=1,
+        thinking_tokens=2,
+        sight=Sight(screenshots=2, longest_side=64),
+    )
+    worker = RolloutWorker(spec, sessions=1)
+    try:
+        other = family.model(seed=1)
+        worker.prepare(other.state_dict(), version=3, seed="a")
+        trajectory = worker.play(request(0)).trajectory
+    finally:
+        worker.close()
+    assert trajectory.policy_version == 3
+    assert {turn.shown for turn in trajectory.turns} == {1, 2}
+    assert all(turn.screenshot is not None for turn in trajectory.turns)
 
 
 def request(seed: int) -> EpisodeRequest:

@@ -45,7 +45,7 @@ def trajectories(draw: st.DrawFn) -> Trajectory:
         draw(st.text(max_size=9)),
         draw(st.floats(0, 9)),
         draw(st.integers(0, 2**40)),
-        draw(st.text(max_size=9)),
+        isolation=draw(st.text(max_size=9)),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from agentgym.errors import ConfigError, UnknownNameError
 from agentgym.lock import FolderLock
@@ -87,7 +88,14 @@ def test_an_unknown_key_is_told_with_its_path_and_the_nearest(recipe: str, overr
         ("grpo.learning_rate=.inf", r"^grpo\.learning_rate: .*finite number, got inf\.$"),
         ("tasks=", r"^tasks: Names of tasks or suites are wanted, a list or separated by commas, got nothing\.$"),
         ("tasks=5", r"^tasks: Names of tasks or suites are wanted, a list or separated by commas, got 5\.$"),
-        ("estimator=ppo", r"^estimator: .*'grpo' or 'rloo', got 'ppo'\.$"),
+        ("estimator=ppo", r"^estimator: .*'grpo', 'rloo' or 'gae', got 'ppo'\.$"),
+        ("discount=0", r"^discount: .*greater than 0, got 0\.$"),
+        ("refill=-1", r"^refill: .*greater than or equal to 0, got -1\.$"),
+        ("max_failed_share=2", r"^max_failed_share: .*less than or equal to 1, got 2\.$"),
+        ("credit=token", r"^credit: .*'episode' or 'turn', got 'token'\.$"),
+        ("ppo.critic=both", r"^ppo\.critic: .*'shared' or 'separate', got 'both'\.$"),
+        ("ppo.value_clip=0", r"^ppo\.value_clip: .*greater than 0, got 0\.$"),
+        ("ppo.turn_lambda=1.5", r"^ppo\.turn_lambda: .*less than or equal to 1, got 1\.5\.$"),
         ("ray.workers=many", r"^ray\.workers: .*integer.*, got 'many'\.$"),
         ("ray=3", r"^ray: .*got 3\.$"),
         ("evaluation.episodes=0", r"^evaluation\.episodes: .*greater than or equal to 1, got 0\.$"),
@@ -101,6 +109,41 @@ def test_an_unknown_key_is_told_with_its_path_and_the_nearest(recipe: str, overr
 def test_a_value_that_does_not_fit_is_told_with_its_path(recipe: str, override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_config(recipe, [override])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["ppo.critic=separate"], r"^.*ppo: estimator grpo has no critic; use estimator=gae, or leave ppo out\.$"),
+        (["estimator=gae", "credit=turn"], r"credit: estimator gae gives each token an advantage of its own"),
+        (["estimator=gae", "refill=1"], r"refill: estimator gae learns from groups of equals as well"),
+    ],
+)
+def test_keys_that_do_not_fit_together_are_told(recipe: str, overrides: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(recipe, overrides)
+
+
+def test_keys_of_a_critic_at_their_defaults_fit_every_estimator(recipe: str, tmp_path: Path) -> None:
+    config = load_config(recipe, ["estimator=rloo", f"out={tmp_path / 'run'}"])
+    with FolderLock(config.folder) as lock:
+        RunFolder(config.folder).begin(config, lock)
+    assert load_config(str(config.folder / "config.yaml"), []) == config
+    assert load_config(recipe, ["estimator=gae", "ppo.critic=separate"]).ppo.critic == "separate"
+
+
+def test_a_run_from_before_a_key_was_there_goes_on_with_its_default(recipe: str, tmp_path: Path) -> None:
+    config = load_config(recipe, [f"out={tmp_path / 'run'}"])
+    folder = RunFolder(config.folder)
+    with FolderLock(config.folder) as lock:
+        folder.begin(config, lock)
+    path = config.folder / "config.yaml"
+    before = yaml.safe_load(path.read_text())
+    del before["ppo"], before["discount"], before["dialect"]
+    path.write_text(yaml.safe_dump(before))
+    folder.resume(config)
+    with pytest.raises(ConfigError, match=r"^discount: the run in .* has 1\.0, now it is 0\.5"):
+        folder.resume(load_config(recipe, ["discount=0.5", f"out={tmp_path / 'run'}"]))
 
 
 @pytest.mark.parametrize("key", ["max_steps", "seed", "temperature", "save_strategy", "num_generations"])

@@ -10,8 +10,10 @@ import typer
 from rich.console import Console
 
 from agentgym.cli.tables import new_table, print_table
+from agentgym.errors import ConfigError
 from agentgym.lock import hold
 from agentgym.policy.base import MAX_NEW_TOKENS
+from agentgym.policy.sight import Sight
 from agentgym.policy.speech import DEFAULT, Speech
 from agentgym.registry import select_tasks
 from agentgym.task import Split
@@ -36,6 +38,19 @@ def evaluate(
     max_new_tokens: Annotated[
         int, typer.Option(min=1, help="Tokens of a checkpoint's completion at most; most dialects need more.")
     ] = MAX_NEW_TOKENS,
+    thinking_tokens: Annotated[
+        int, typer.Option(min=0, help="Tokens of a checkpoint's thought before an action at most; 0 asks for none.")
+    ] = 0,
+    screenshots: Annotated[
+        int, typer.Option(min=0, help="Newest screenshots that a checkpoint with eyes is shown; 0 for text alone.")
+    ] = 0,
+    longest_side: Annotated[
+        int | None, typer.Option(min=28, help="Pixels to which larger screenshots are made smaller.")
+    ] = None,
+    elements: Annotated[bool, typer.Option(help="Whether prompts list the elements, beside screenshots.")] = True,
+    chat_template: Annotated[
+        Path | None, typer.Option(help="File with a chat template, for a checkpoint that has none.")
+    ] = None,
     sessions: Annotated[int, typer.Option(min=1, help="Sessions that are open at once.")] = 8,
     threads: Annotated[
         int | None,
@@ -50,16 +65,24 @@ def evaluate(
 
     chosen = select_tasks(tasks)
     Speech(dialect)  # a wrong one is told before torch is loaded, and so is a wrong policy
-    player = named_player(policy, dialect=dialect, temperature=temperature, max_new_tokens=max_new_tokens)
+    if not screenshots and (longest_side is not None or not elements):
+        raise ConfigError("There are no screenshots; give --screenshots 1 or more, or neither of the other two.")
+    options: dict[str, Any] = {
+        "dialect": dialect,
+        "temperature": temperature,
+        "max_new_tokens": max_new_tokens,
+        "thinking_tokens": thinking_tokens,
+        "sight": Sight(screenshots, longest_side, elements),
+        "chat_template": chat_template,
+    }
+    player = named_player(policy, **options)
     if json_file is not None:
         _check_writable(json_file)  # a wrong place is told before anything is played
     if out is not None:
         check_place(out)
         context.with_resource(hold(out))  # until the command ends
         check_player(out, player)
-    loaded = load_policy(
-        policy, dialect=dialect, threads=threads, temperature=temperature, max_new_tokens=max_new_tokens
-    )
+    loaded = load_policy(policy, threads=threads, **options)
     if out is not None:
         note_player(out, player)
     from agentgym.evaluate.evaluation import evaluate as play

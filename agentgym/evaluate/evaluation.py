@@ -155,7 +155,7 @@ def evaluate(
         num_slots: sessions that are open at once.
         source: plays the episodes instead of a collector that is opened for the purpose.
         folder: where trajectories are kept, and looked for; None keeps none.
-        screenshots: whether observations, and so trajectories, carry screenshots.
+        screenshots: whether observations, and so trajectories, carry screenshots; those of a policy that sees do.
         on_progress: called after each episode; counts those found on disk as done.
 
     Raises:
@@ -247,7 +247,9 @@ def _play(
         if store is not None:
             stack.callback(lambda: store.append(kept))
         if source is None:
-            world = stack.enter_context(make_world(world_name, num_slots=num_slots, screenshot=screenshots))
+            world = stack.enter_context(
+                make_world(world_name, num_slots=num_slots, screenshot=screenshots or policy.sight.screenshots > 0)
+            )
             source = Collector(world, policy)
         for trajectory in source.collect(requests):
             kept.append(trajectory)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from agentgym.errors import ConfigError, StoreError
 from agentgym.policy.base import MAX_NEW_TOKENS
 from agentgym.policy.loading import SCRIPTED, checkpoint_folder
+from agentgym.policy.sight import BLIND, Sight
 from agentgym.policy.speech import DEFAULT
 
 if TYPE_CHECKING:
@@ -23,11 +25,35 @@ if TYPE_CHECKING:
 PLAYER = "player.json"
 RUN = "config.yaml"  # what makes a folder a training run's
 RUNS_OWN = frozenset({"trajectories", "checkpoints", "metrics"})  # folders in there that only the run writes
-UNSAID = {"dialect": DEFAULT, "max_new_tokens": MAX_NEW_TOKENS}  # of a folder whose note does not say it
+UNSAID = {  # of a folder whose note does not say it
+    "dialect": DEFAULT,
+    "max_new_tokens": MAX_NEW_TOKENS,
+    "thinking_tokens": 0,
+    "chat_template": None,
+    **asdict(BLIND),
+}
 
 
-def named_player(policy: str, *, dialect: str, temperature: float, max_new_tokens: int) -> dict[str, Any]:
+def named_player(
+    policy: str,
+    *,
+    dialect: str,
+    temperature: float,
+    max_new_tokens: int,
+    thinking_tokens: int = 0,
+    sight: Sight = BLIND,
+    chat_template: Path | None = None,
+) -> dict[str, Any]:
     """Return what tells a policy that is given by name from others, and its weights from those before them.
+
+    Args:
+        policy: its name, or a checkpoint's folder.
+        dialect: in which it writes actions.
+        temperature: this and the following of a checkpoint, as `TransformersPolicy` takes them.
+        max_new_tokens: tokens of an answer at most.
+        thinking_tokens: of a thought at most.
+        sight: what it is shown.
+        chat_template: a file with the template that is used instead of the checkpoint's.
 
     Raises:
         ConfigError: the temperature is none.
@@ -49,6 +75,9 @@ def named_player(policy: str, *, dialect: str, temperature: float, max_new_token
         "temperature": temperature,
         "max_new_tokens": max_new_tokens,
         "dialect": dialect,
+        "thinking_tokens": thinking_tokens,
+        "chat_template": None if chat_template is None else str(chat_template.resolve()),
+        **asdict(sight),
     }
 
 

@@ -18,6 +18,7 @@ from agentgym.dialects.base import PixelDialect
 from agentgym.dialects.call_text import CallText
 from agentgym.errors import ActionError
 from agentgym.policy.pointing import middle
+from agentgym.policy.sight import BLIND, Sight, captions
 
 if TYPE_CHECKING:
     from agentgym.action import Action
@@ -41,11 +42,19 @@ SYSTEM_POINTS = (
     "You use a computer. Each turn you see the task, your newest actions and the elements on screen, each with the x "
     "and y of its middle.\n"
 )
+END_WITH_ACTION = ", and answer with exactly one action on the last line. The actions are:"
 
 
 @cache
-def system_message(dialect: Dialect = CALL_TEXT) -> str:
+def system_message(dialect: Dialect = CALL_TEXT, sight: Sight = BLIND) -> str:
     """Return the system message: the rules and the action vocabulary, as the dialect writes it."""
+    if sight.screenshots:
+        seen = "the newest screenshots" if sight.screenshots > 1 else "a screenshot"
+        if sight.elements:
+            where = "the x and y of its middle" if isinstance(dialect, PixelDialect) else "its id in brackets"
+            seen += f", with the elements on screen, each with {where}"
+        rules = f"You use a computer. Each turn you see the task, your newest actions and {seen}"
+        return f"{rules}{END_WITH_ACTION if dialect.names_target else '.'}\n{dialect.describe()}"
     if dialect.names_target:
         return SYSTEM + dialect.describe()
     return (SYSTEM_POINTS if isinstance(dialect, PixelDialect) else SYSTEM_IDS) + dialect.describe()
@@ -56,25 +65,43 @@ def user_message(prompt: Prompt, dialect: Dialect = CALL_TEXT) -> str:
     return page_message(prompt.observation, prompt.history, dialect)
 
 
+def seen_message(prompt: Prompt, dialect: Dialect, *, elements: bool) -> list[str]:
+    """Return the message of one turn of a policy that sees: the texts before, between and after the screenshots."""
+    above, below = _above(prompt.observation, prompt.history), []
+    if elements:
+        below = _screen(prompt.observation, dialect)
+    texts = [f"{caption}\n" for caption in captions(len(prompt.screenshots))]
+    texts[0] = "\n".join([*above, texts[0]])
+    return [texts[0], *(f"\n{text}" for text in texts[1:]), "".join(f"\n{line}" for line in below)]
+
+
 def page_message(observation: Observation, history: tuple[str, ...] = (), dialect: Dialect = CALL_TEXT) -> str:
     """Write a task, the newest actions and an observation as the text of one turn.
 
     Elements that are not told are counted: first those beyond `MAX_ELEMENTS`, then those that the world's own budget
     left out.
     """
+    return "\n".join([*_above(observation, history), *_screen(observation, dialect)])
+
+
+def _above(observation: Observation, history: tuple[str, ...]) -> list[str]:
     lines = [f"Task: {' '.join(observation.instruction.split())}"]
     if history:
         lines.append(f"Done: {' ; '.join(history)}")
     if observation.error:
         lines.append(f"Error: {' '.join(observation.error.split())}")  # one line: it may quote the page
-    lines.append("Screen:")
+    return lines
+
+
+def _screen(observation: Observation, dialect: Dialect) -> list[str]:
+    lines = ["Screen:"]
     lines += [_line(element, dialect) for element in observation.elements[:MAX_ELEMENTS]]
     hidden = len(observation.elements) - MAX_ELEMENTS
     if hidden > 0:
         lines.append(f"({hidden} more)")
     if observation.omitted.line:
         lines.append(observation.omitted.line)
-    return "\n".join(lines)
+    return lines
 
 
 def history_line(action: Action, dialect: Dialect) -> str:

@@ -240,7 +240,10 @@ class Collector:
 
     def _prompt(self, episode: _Episode) -> Prompt:
         newest = tuple(episode.history[-self._history :]) if self._history else ()
-        return Prompt(episode.request.key, episode.request.task, episode.observation, newest, len(episode.turns))
+        screenshots = self.policy.sight.window(episode.turns, episode.observation)
+        return Prompt(
+            episode.request.key, episode.request.task, episode.observation, newest, len(episode.turns), screenshots
+        )
 
     def _record(self, episode: _Episode, prompt: Prompt, completion: Completion) -> Action | None:
         """Note a turn; return its action, or None where the completion is no action."""
@@ -257,13 +260,15 @@ class Collector:
         episode.turns.append(
             Turn(
                 prompt=completion.prompt_text or user_message(prompt, dialect),
-                completion=completion.text,
+                completion=completion.thought + completion.text,
                 action=text,
                 error=error,
                 prompt_ids=completion.prompt_ids,
                 completion_ids=completion.ids,
                 logprobs=completion.logprobs,
                 screenshot=prompt.observation.screenshot,
+                forced=completion.forced,
+                shown=completion.shown,
             )
         )
         return action
@@ -284,7 +289,18 @@ class Collector:
         if outcome is None:
             return None
         version, isolation = self.policy.version, episode.isolation
-        return Trajectory(request.key, instruction, turns, outcome, value, reason, episode.penalty, version, isolation)
+        after = self._next_turn(episode) if outcome == "truncated" else None
+        verdict = (outcome, value, reason, episode.penalty)
+        return Trajectory(request.key, instruction, turns, *verdict, version, after=after, isolation=isolation)
+
+    def _next_turn(self, episode: _Episode) -> Turn | None:
+        """Return the turn that a truncated episode would have had next, up to its completion."""
+        prompt = self._prompt(episode)
+        seen = self.policy.encode(prompt)
+        if seen is None:
+            return None
+        screenshot = prompt.observation.screenshot
+        return Turn(seen.prompt_text, "", "", "", prompt_ids=seen.prompt_ids, screenshot=screenshot, shown=seen.shown)
 
     def _failed(
         self,

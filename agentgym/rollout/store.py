@@ -51,9 +51,12 @@ SCHEMA = pa.schema(
         ("completion_ids", pa.list_(pa.int32())),
         ("logprobs", pa.list_(pa.float32())),
         ("screenshot", pa.string()),
+        ("forced", pa.list_(pa.int32())),
+        ("shown", pa.int32()),
     ]
 )
-OPTIONAL = frozenset({"score", "screenshot", "isolation"})  # columns that may be null
+OPTIONAL = frozenset({"score", "screenshot", "isolation", "forced", "shown"})
+"""Columns that may be null; the last three are missing in older files."""
 TURN = SCHEMA.names[SCHEMA.names.index("turn") + 1 :]  # columns of a turn, null where an episode has none
 SHARD = re.compile(r"trajectories-(\d+)\.parquet")
 
@@ -144,6 +147,8 @@ class TrajectoryStore:
                 "completion_ids": turn.completion_ids,
                 "logprobs": turn.logprobs,
                 "screenshot": None if turn.screenshot is None else self._save_image(turn.screenshot),
+                "forced": turn.forced,
+                "shown": turn.shown,
             }
 
     def _save_image(self, screenshot: NDArray[np.uint8]) -> str:
@@ -189,6 +194,8 @@ class TrajectoryStore:
             completion_ids=tuple(row["completion_ids"]),
             logprobs=tuple(row["logprobs"]),
             screenshot=None if row["screenshot"] is None else self._read_image(row["screenshot"]),
+            forced=tuple(row["forced"] or ()),
+            shown=row["shown"] or 0,
         )
 
     def _read_image(self, name: str) -> NDArray[np.uint8]:

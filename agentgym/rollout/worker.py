@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from agentgym.errors import SessionStateError
 from agentgym.policy.loading import SCRIPTED, load_policy
+from agentgym.policy.sight import BLIND, Sight
 from agentgym.policy.speech import DEFAULT
 from agentgym.registry import make_world
 from agentgym.rollout.collector import Collector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from agentgym.episode import EpisodeKey, Trajectory
     from agentgym.rollout.collector import EpisodeRequest
@@ -44,6 +46,12 @@ class WorkerSpec:
     """PyTorch threads."""
     dialect: str = DEFAULT
     """In which the policy writes actions; a package that brings one must be on the worker's machine."""
+    thinking_tokens: int = 0
+    """Of a thought before an action at most."""
+    sight: Sight = BLIND
+    """What the policy is shown; with screenshots of its own, the world takes them."""
+    chat_template: Path | None = None
+    """A file with the template that is used instead of the checkpoint's; by a path, as the checkpoint."""
 
 
 class PlayedEpisode(NamedTuple):
@@ -120,8 +128,12 @@ class RolloutWorker:
             device="cpu",
             temperature=spec.temperature,
             max_new_tokens=spec.max_new_tokens,
+            thinking_tokens=spec.thinking_tokens,
+            sight=spec.sight,
+            chat_template=spec.chat_template,
         )
-        self._world = make_world(spec.world, num_slots=self._sessions, screenshot=spec.screenshots)
+        shown = spec.screenshots or spec.sight.screenshots > 0
+        self._world = make_world(spec.world, num_slots=self._sessions, screenshot=shown)
         self._collector = Collector(
             self._world,
             self._policy,

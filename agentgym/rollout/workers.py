@@ -18,6 +18,7 @@ from agentgym.episode import Trajectory
 from agentgym.errors import AgentGymError, ConfigError, WorkerLostError
 from agentgym.policy.base import MAX_NEW_TOKENS
 from agentgym.policy.loading import SCRIPTED, checkpoint_folder
+from agentgym.policy.sight import BLIND, Sight
 from agentgym.policy.speech import DEFAULT, Speech
 from agentgym.rollout.cluster import connect
 from agentgym.rollout.collector import CollectorStats
@@ -88,6 +89,9 @@ class RayCollector:
         threads: PyTorch threads a worker.
         retries: how often an episode is played again after the machine failed.
         dialect: in which the policy writes actions, see `Speech`.
+        thinking_tokens: of a thought before an action at most.
+        sight: what the policy is shown; screenshots are for models that see.
+        chat_template: a file with the template that is used instead of the checkpoint's.
 
     Raises:
         ConfigError: no cluster at the address, too few CPUs for the workers, or fewer sessions than workers.
@@ -111,6 +115,9 @@ class RayCollector:
         threads: int = 1,
         retries: int = 2,
         dialect: str = DEFAULT,
+        thinking_tokens: int = 0,
+        sight: Sight = BLIND,
+        chat_template: Path | None = None,
     ) -> None:
         if not 1 <= workers <= sessions:
             raise ConfigError(f"Each worker needs a session: sessions={sessions} must be >= workers={workers} >= 1.")
@@ -119,7 +126,17 @@ class RayCollector:
         self.stats = CollectorStats()
         """What was done in all workers; their seconds add up, so there may be more than have passed."""
         self._spec = WorkerSpec(
-            world, name, screenshots, malformed_penalty, temperature, max_new_tokens, threads, dialect
+            world,
+            name,
+            screenshots,
+            malformed_penalty,
+            temperature,
+            max_new_tokens,
+            threads,
+            dialect,
+            thinking_tokens,
+            sight,
+            None if chat_template is None else chat_template.resolve(),
         )
         self._retries = retries
         self._order = _Order()

@@ -12,21 +12,31 @@ import typing
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from agentgym.errors import ConfigError, MissingDependencyError, unknown_name
 from agentgym.policy.speech import DEFAULT, Speech
 from agentgym.task import MAX_SEED_INDEX
-from agentgym.train.advantage import Estimator
+from agentgym.train.advantage import Credit, Estimator
 from agentgym.train.document import RepeatedKeyError, read_document
 from agentgym.versions import installation
 
 FINITE = ConfigDict(allow_inf_nan=False)
 Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def _names(value: Any) -> Any:
@@ -58,6 +68,53 @@ class EvaluationConfig(Section):
     """Of sampling; 0 is greedy. The same before and after."""
     shown: int = Field(default=2, ge=0)
     """Episodes a task that are played once more with screenshots, for the report."""
+
+
+class VisionConfig(Section):
+    """Screenshots in prompts, for models that see."""
+
+    screenshots: int = Field(default=0, ge=0)
+    """Of the newest screenshots, how many a prompt holds; 0 for text alone."""
+    longest_side: int | None = Field(default=None, ge=28)
+    """Larger screenshots are made smaller, to this many pixels on their longer side; None leaves them as they are."""
+    elements: bool = True
+    """Whether prompts list the elements on screen, too."""
+
+
+class LoRAConfig(Section):
+    """Adapters that are learnt instead of the model's own weights."""
+
+    rank: int = Field(default=0, ge=0)
+    """Rank of the adapters; 0 learns the model's own weights."""
+    alpha: float = Field(default=32.0, gt=0)
+    """What an adapter says is multiplied by alpha / rank."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of an adapter's inputs that is dropped while learning."""
+    targets: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
+    """Last parts of the names of adapted layers; where none is given, those in docs/models.md."""
+
+
+class PPOConfig(Section):
+    """The critic, where the estimator is gae."""
+
+    critic: Literal["shared", "separate"] = "shared"
+    """shared: a head on the model's own trunk; separate: on a copy of it, which takes as much memory again."""
+    turn_lambda: Share = 0.95
+    """Lambda of the advantage estimation over turns: 1 takes what came of it, 0 what the critic expects of the next."""
+    token_discount: Share = 1.0
+    """What comes a token later within a turn counts this much; below 1 long completions are worth less."""
+    token_lambda: Share = 1.0
+    """Lambda within a turn, over its tokens."""
+    whiten: bool = False
+    """Whether advantages are scaled to mean 0 and deviation 1, over all tokens of a generation: noise as well."""
+    value_coefficient: float = Field(default=0.5, ge=0)
+    """Weight of the value loss beside the policy's."""
+    value_clip: float | None = Field(default=0.2, gt=0)
+    """How far a value may move from what it was while playing before its loss is clipped; None for any distance."""
+    value_learning_rate: float | None = Field(default=None, gt=0)
+    """Of the critic; None for that of the model."""
+    value_warm_up: int = Field(default=0, ge=0)
+    """Optimiser steps at the start in which only the critic learns."""
 
 
 class RayConfig(Section):
@@ -98,10 +155,28 @@ class TrainConfig(Section):
     """Tokens of a completion at most."""
     dialect: Annotated[str, AfterValidator(_dialect)] = DEFAULT
     """How the model writes actions: a name from docs/dialects.md."""
+    thinking_tokens: int = Field(default=0, ge=0)
+    """Tokens of a thought before the action at most, which come on top of max_new_tokens; 0 asks for no thought."""
+    chat_template: Path | None = None
+    """File with a chat template, for a model that has none; the trained model is saved with it."""
+    vision: VisionConfig = VisionConfig()
+    """Screenshots in prompts, for models that see."""
     malformed_penalty: float = Field(default=0.05, ge=0)
     """Subtracted from an episode's reward for each completion that is no action."""
+    invalid_penalty: float = Field(default=0.0, ge=0)
+    """Subtracted by the learner for each action that could not be carried out."""
+    step_penalty: float = Field(default=0.0, ge=0)
+    """Subtracted by the learner for each turn."""
+    discount: float = Field(default=1.0, gt=0, le=1)
+    """What comes a turn later counts this much of what comes now."""
     estimator: Estimator = "grpo"
-    """How advantages are computed: grpo (minus group mean) or rloo (minus mean of the others)."""
+    """How advantages are computed: grpo (minus group mean), rloo (minus mean of the others), gae (PPO, by a critic)."""
+    credit: Credit = "episode"
+    """Of grpo and rloo; episode: turns share its advantage; turn: penalties count for their turn and those before."""
+    refill: int = Field(default=0, ge=0)
+    """How often in a generation groups in which all did the same are replaced by new ones; they are left out anyhow."""
+    max_failed_share: Share = 0.5
+    """Share of a generation's episodes that the machine may fail; a greater one ends the run."""
     checkpoint_every: Count = 10
     """Generations between checkpoints."""
     max_minutes: float | None = Field(default=None, gt=0)
@@ -112,8 +187,26 @@ class TrainConfig(Section):
     """How the model is scored before and after."""
     ray: RayConfig = RayConfig()
     """Rollouts in Ray worker actors."""
+    ppo: PPOConfig = PPOConfig()
+    """The critic, where the estimator is gae."""
+    lora: LoRAConfig = LoRAConfig()
+    """Adapters that are learnt instead of the model's own weights."""
     grpo: dict[str, Any] = Field(default_factory=dict)
     """Fields of TRL's GRPOConfig."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if not self.vision.screenshots and self.vision != VisionConfig():
+            raise ValueError("vision: there are no screenshots; set vision.screenshots=1 or more, or leave vision out.")
+        if not self.lora.rank and self.lora != LoRAConfig():
+            raise ValueError("lora: adapters need a rank; set lora.rank, such as 16, or leave lora out.")
+        if self.estimator != "gae" and self.ppo != PPOConfig():
+            raise ValueError(f"ppo: estimator {self.estimator} has no critic; use estimator=gae, or leave ppo out.")
+        if self.estimator == "gae" and self.credit != "episode":
+            raise ValueError("credit: estimator gae gives each token an advantage of its own; leave credit out.")
+        if self.estimator == "gae" and self.refill:
+            raise ValueError("refill: estimator gae learns from groups of equals as well; leave refill out.")
+        return self
 
     @property
     def folder(self) -> Path:
@@ -185,6 +278,8 @@ def _explain(error: ValidationError) -> str:
         path = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             lines.append(f"Unknown key {path!r}.{_nearest(path, _keys(TrainConfig))}")
+        elif not path:
+            lines.append(str(problem["ctx"]["error"]))
         elif problem["type"] == "missing":
             lines.append(f"Key {path!r} is missing.")
         else:

@@ -19,7 +19,6 @@ import yaml
 
 from agentgym.errors import ConfigError, StoreError
 from agentgym.lock import LOCK
-from agentgym.policy.speech import DEFAULT
 from agentgym.rollout.store import TrajectoryStore
 
 if TYPE_CHECKING:
@@ -28,7 +27,9 @@ if TYPE_CHECKING:
     from agentgym.lock import FolderLock
     from agentgym.train.config import TrainConfig
 
-MAY_CHANGE = frozenset({"max_minutes", "threads", "ray", "sessions", "checkpoint_every", "out", "name"})
+MAY_CHANGE = frozenset(
+    {"max_minutes", "max_failed_share", "threads", "ray", "sessions", "checkpoint_every", "out", "name"}
+)
 """Keys that may differ when a run is resumed: they say where and how long it runs, not what it learns."""
 
 
@@ -106,8 +107,9 @@ class RunFolder:
             raise ConfigError(f"{path} is not readable: {error}. Leave out --resume to start anew.") from error
         if not isinstance(before, dict):
             raise ConfigError(f"{path} holds no configuration. Leave out --resume to start anew.")
-        before.setdefault("dialect", DEFAULT)  # what all runs spoke before there was a choice
-        old, new = _values(before), _values(config.model_dump(mode="json"))
+        defaults = type(config)(model="", tasks=()).model_dump(mode="json")
+        # Keys that there were not yet when the run began are what all runs did before there was a choice.
+        old, new = _values(defaults) | _values(before), _values(config.model_dump(mode="json"))
         for key in sorted({*old, *new}):
             if old.get(key) != new.get(key) and key.partition(".")[0] not in MAY_CHANGE:
                 raise ConfigError(

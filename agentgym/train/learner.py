@@ -17,17 +17,23 @@ from trl import GRPOConfig
 from agentgym.errors import ConfigError, InfrastructureError
 from agentgym.evaluate.progress import Played, show_progress
 from agentgym.policy.loading import checkpoint_folder, prepare_torch
+from agentgym.policy.sight import Sight
 from agentgym.policy.speech import Speech
 from agentgym.policy.transformers import TransformersPolicy
 from agentgym.registry import make_world
 from agentgym.rollout.collector import Collector, CollectorStats
 from agentgym.rollout.workers import RayCollector
+from agentgym.train.advantage import GroupAdvantage
 from agentgym.train.checkpoint import last_checkpoint
+from agentgym.train.lora import add_adapters, merged
 from agentgym.train.memory import MemoryWatch
+from agentgym.train.ppo import AgentPPOTrainer
+from agentgym.train.rewards import Shaping
 from agentgym.train.trainer import AgentGRPOTrainer, Generation, Schedule, optimizer_steps_per_generation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from rich.console import Console
 
@@ -36,7 +42,6 @@ if TYPE_CHECKING:
     from agentgym.train.config import TrainConfig
     from agentgym.train.folder import RunFolder
 
-FAILED_SHARE = 0.5  # a generation in which the machine failed more of the episodes ends the run
 KEPT_CHECKPOINTS = 3
 
 
@@ -63,12 +68,26 @@ class Learner:
         self._console = console
         self.trained = (folder.final / "config.json").is_file()
         self._checkpoint = folder.final if self.trained else checkpoint_folder(config.model)
-        options: dict[str, Any] = {"max_new_tokens": config.max_new_tokens, "speech": Speech(config.dialect)}
-        self._player = TransformersPolicy.from_pretrained(self._checkpoint, temperature=config.temperature, **options)
+        options: dict[str, Any] = {
+            "max_new_tokens": config.max_new_tokens,
+            "speech": Speech(config.dialect),
+            "thinking_tokens": config.thinking_tokens,
+        }
+        self._sight = Sight(**config.vision.model_dump())
+        self._template = None if self.trained else config.chat_template  # a trained model was saved with it
+        self._player = TransformersPolicy.from_pretrained(
+            self._checkpoint,
+            temperature=config.temperature,
+            sight=self._sight,
+            chat_template=self._template,
+            **options,
+        )
+        self._adapted: Any = None  # the PEFT model around the player's, where adapters are learnt
         self.scorer = TransformersPolicy(
             self._player.model,
             self._player.tokenizer,
             temperature=config.evaluation.temperature,
+            vision=self._player.vision,
             **options,
         )
         self.version = len(folder.read_progress()) if self.trained else 0
@@ -104,35 +123,52 @@ class Learner:
         checkpoint, generations = last_checkpoint(folder, per_generation, self._say)
         folder.rewind(generations)
         total = config.generations * config.groups * config.group_size
+        if config.lora.rank:
+            self._adapted = add_adapters(self._player.model, **config.lora.model_dump())
         with ExitStack() as stack:
             source = self._open(stack, self._player, screenshots=False)
             progress = stack.enter_context(show_progress(self._console, "training", total=total, unit="episodes"))
             journal = _Journal(self, source, progress)
             with mock.patch.dict(os.environ, TENSORBOARD_LOGGING_DIR=str(folder.metrics)):
-                trainer = AgentGRPOTrainer(
-                    model=self._player.model,
+                trainer = make_trainer(
+                    config,
+                    model=self._adapted or self._player.model,
                     processing_class=self._player.tokenizer,
                     args=args,
                     source=source,
                     schedule=Schedule(self.tasks, config.groups, config.group_size, config.seed),
-                    estimator=config.estimator,
                     on_generation=journal.note,
                     before_collect=lambda index: self._publish(source, index),
+                    vision=self._player.vision,
                     callbacks=[_TimeLimit(config.max_minutes, per_generation)],
                 )
             trainer.remove_callback(transformers.PrinterCallback)
             trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
             journal.end()
             aside = folder.final.with_name("final.tmp")
-            trainer.save_model(str(aside))
+            self._save(trainer, aside)
             aside.rename(folder.final)  # whole or not there: it says that training has ended
         self.trained, self.version = True, len(folder.read_progress())
 
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
+    def _save(self, trainer: AgentGRPOTrainer, path: Path) -> None:
+        """Write the trained model, whole; what adapters have learnt is merged into it, and also kept apart."""
+        if self._adapted is None:
+            trainer.save_model(str(path))
+            return
+        trainer.save_model(str(path / "adapter"))
+        self._player.model = self.scorer.model = self._adapted.merge_and_unload()
+        self._adapted = None
+        self._player.model.save_pretrained(path)
+        self._player.tokenizer.save_pretrained(path)
+        if self._player.vision is not None:
+            self._player.vision.save(path)
+
     def _open(self, stack: ExitStack, policy: TransformersPolicy, *, screenshots: bool) -> EpisodeSource:
         config, name = self.config, self.tasks[0].world
+        screenshots = screenshots or self._sight.screenshots > 0
         if not config.ray.enabled:
             world = stack.enter_context(make_world(name, num_slots=config.sessions, screenshot=screenshots))
             return Collector(world, policy, malformed_penalty=config.malformed_penalty)
@@ -149,6 +185,9 @@ class Learner:
                 screenshots=screenshots,
                 threads=config.threads or 1,
                 dialect=config.dialect,
+                thinking_tokens=config.thinking_tokens,
+                sight=self._sight,
+                chat_template=self._template,
             )
         )
         self._publish(workers, self.version)  # the model may have been trained since it was loaded
@@ -158,8 +197,26 @@ class Learner:
         """Give the players the newest weights; those in this process have them already."""
         self.version = version
         if isinstance(source, RayCollector):
-            source.publish(self._player.model.state_dict(), version)
+            if self._adapted is None:
+                source.publish(self._player.model.state_dict(), version)
+            else:
+                with merged(self._adapted) as weights:
+                    source.publish(weights, version)
             source.seed(self.config.seed)
+
+
+def make_trainer(config: TrainConfig, **options: Any) -> AgentGRPOTrainer:
+    """Return the trainer that a configuration asks for.
+
+    Args:
+        config: of the run.
+        options: of the trainer, but for its estimator and what concerns a critic.
+    """
+    shaping = Shaping(config.step_penalty, config.invalid_penalty, config.discount)
+    if config.estimator == "gae":
+        return AgentPPOTrainer(ppo=config.ppo, estimator=GroupAdvantage(shaping=shaping), **options)
+    estimator = GroupAdvantage(config.estimator, shaping, config.credit)
+    return AgentGRPOTrainer(estimator=estimator, refill=config.refill, **options)
 
 
 def grpo_arguments(config: TrainConfig, folder: RunFolder) -> GRPOConfig:
@@ -191,7 +248,7 @@ def grpo_arguments(config: TrainConfig, folder: RunFolder) -> GRPOConfig:
             per_device_train_batch_size=config.group_size,
             num_generations=config.group_size,
             temperature=config.temperature,
-            max_completion_length=config.max_new_tokens,
+            max_completion_length=config.max_new_tokens + config.thinking_tokens,
             seed=config.seed,
             logging_steps=per_generation,
             save_strategy="steps",
@@ -243,11 +300,12 @@ class _Journal:
     def note(self, generation: Generation) -> None:
         """Keep a generation's trajectories and write its line."""
         learner, judged = self._learner, generation.judged
-        if len(judged) < (1 - FAILED_SHARE) * len(generation.trajectories):
+        if len(judged) < (1 - learner.config.max_failed_share) * len(generation.trajectories):
             failed = next(each for each in generation.trajectories if each.outcome == "infrastructure")
             raise InfrastructureError(
                 f"The machine failed {len(generation.trajectories) - len(judged)} of {len(generation.trajectories)} "
                 f"episodes of generation {generation.index}, such as {failed.key}: {failed.reason} "
+                f"More than max_failed_share ({learner.config.max_failed_share:g}) ends a run. "
                 "Look at `agentgym doctor`, then go on with --resume."
             )
         learner.folder.store("train").append(generation.trajectories)
@@ -267,6 +325,8 @@ class _Journal:
                 "mean_steps": _mean([len(each.turns) for each in judged]),
                 "steps": steps,
                 "rows": generation.rows,
+                "equal_groups": generation.equal_groups,
+                "refilled_groups": generation.refilled_groups,
                 "infrastructure_failures": len(generation.trajectories) - len(judged),
                 "seconds": round(seconds, 3),
                 "minutes": round((self._earlier_s + now - self._began) / 60, 3),

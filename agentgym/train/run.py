@@ -213,7 +213,7 @@ def _summary(learner: Learner, before: dict[str, Any], after: dict[str, Any], be
         name=config.name,
         model=config.model,
         tasks=[task.id for task in learner.tasks],
-        algorithm=config.estimator,
+        algorithm="ppo" if config.estimator == "gae" else config.estimator,
         seed=config.seed,
         generations=len(lines),
         episodes=sum(line["episodes"] for line in lines),

@@ -11,7 +11,8 @@ is the same, without most of the padding (not quite where TRL averages within a 
 entropy, ``top_entropy_quantile``). On the CPU, tokens are scored here rather than by TRL.
 
 Departs from the GRPO paper: advantages are not divided by the standard deviation; groups whose episodes all got the
-same reward give no rows.
+same reward give no rows. With ``refill`` others are played in their place, as in DAPO's dynamic sampling (Q. Yu et al.
+2025, arXiv:2503.14476).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +31,20 @@ from trl import GRPOConfig, GRPOTrainer
 from agentgym.episode import EpisodeKey, Trajectory
 from agentgym.rollout.collector import EpisodeRequest
 from agentgym.task import TEST_SEEDS
-from agentgym.train.advantage import Estimator, group_advantages
+from agentgym.train.advantage import GRPO, GroupAdvantage
+from agentgym.train.experts import name_experts, router_wanted
+from agentgym.train.pictures import PICTURES, model_inputs, seen
 from agentgym.train.rows import MIN_ADVANTAGE, Row, rows_to_batch, slices_by_length
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+SCORED = ("prompt_ids", "prompt_mask", "completion_ids", "completion_mask")
+"""Keys of a batch by which its tokens are scored."""
+MEANS_OF_ROWS = frozenset({"grpo", "dr_grpo", "sapo", "luspo"})
+"""TRL's losses that divide by the number of rows, also of those that only fill up."""
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from agentgym.policy.vision import Vision
     from agentgym.rollout.collector import EpisodeSource
     from agentgym.task import Task
 
@@ -49,6 +59,10 @@ class Generation:
     rows: int
     """Turns that were learnt from."""
     seconds: float
+    equal_groups: int = 0
+    """Groups in which all did the same, so that there was nothing to compare."""
+    refilled_groups: int = 0
+    """Groups that were played in the place of such."""
 
     @property
     def judged(self) -> list[Trajectory]:
@@ -68,33 +82,58 @@ class Schedule:
 
     def requests(self, generation: int) -> Iterator[EpisodeRequest]:
         """Yield the episodes of a generation; tasks take turns, every group has a seed of its own."""
-        start = self.seed * 7_919 * self.groups  # runs of different seeds meet different instances
         for group in range(generation * self.groups, (generation + 1) * self.groups):
-            task = self.tasks[group % len(self.tasks)]
-            for attempt in range(self.group_size):
-                yield EpisodeRequest(EpisodeKey(task.id, (start + group) % TEST_SEEDS, attempt), task)
+            yield from self._group(group, self._start + group)
+
+    def refill(self, batch: int, count: int) -> Iterator[EpisodeRequest]:
+        """Yield the episodes of groups in the place of others, at most ``groups``.
+
+        Args:
+            batch: which such call of the run this is; each has instances of its own.
+            count: how many groups.
+        """
+        for group in range(batch * self.groups, batch * self.groups + count):
+            yield from self._group(group, self._start - 1 - group)  # away from those of `requests`
+
+    @property
+    def _start(self) -> int:
+        return self.seed * 7_919 * self.groups  # runs of different seeds meet different instances
+
+    def _group(self, number: int, seed: int) -> Iterator[EpisodeRequest]:
+        task = self.tasks[number % len(self.tasks)]
+        for attempt in range(self.group_size):
+            yield EpisodeRequest(EpisodeKey(task.id, seed % TEST_SEEDS, attempt), task)
 
 
 @dataclass
-class _Groups:
+class Groups:
     """Trajectories by group, as they come in."""
 
+    trajectories: list[Trajectory] = field(default_factory=list)
+    """All of them."""
     members: dict[tuple[str, int], list[Trajectory]] = field(default_factory=lambda: defaultdict(list))
+    """Those that have a reward."""
 
-    def add(self, trajectory: Trajectory) -> None:
-        if trajectory.outcome != "infrastructure":
-            self.members[trajectory.key.task_id, trajectory.key.seed].append(trajectory)
+    def add(self, trajectories: Iterable[Trajectory]) -> None:
+        """Take in what was played."""
+        for trajectory in trajectories:
+            self.trajectories.append(trajectory)
+            if trajectory.outcome != "infrastructure":
+                self.members[trajectory.key.task_id, trajectory.key.seed].append(trajectory)
 
-    def rows(self, estimator: Estimator) -> list[Row]:
-        """Return the turns worth learning from, in an order that does not depend on the order of arrival."""
-        rows = []
-        for key in sorted(self.members):
-            group = sorted(self.members[key], key=lambda each: each.key.attempt)
-            advantages = group_advantages([each.reward for each in group], estimator)
-            for trajectory, advantage in zip(group, advantages, strict=True):
-                if abs(advantage) > MIN_ADVANTAGE:
-                    rows += [Row(turn, advantage) for turn in trajectory.turns if turn.completion_ids]
-        return rows
+    def sorted(self) -> list[list[Trajectory]]:
+        """Return the groups, in an order that does not depend on the order of arrival."""
+        return [sorted(self.members[key], key=lambda each: each.key.attempt) for key in sorted(self.members)]
+
+
+def rows_of(group: Sequence[Trajectory], estimator: GroupAdvantage) -> list[Row]:
+    """Return the turns of a group that are worth learning from."""
+    return [
+        Row(turn, advantage, pictures=trajectory.pictures(number))
+        for trajectory, advantages in zip(group, estimator(group), strict=True)
+        for number, (turn, advantage) in enumerate(zip(trajectory.turns, advantages, strict=True))
+        if turn.completion_ids and abs(advantage) > MIN_ADVANTAGE
+    ]
 
 
 class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
@@ -107,12 +146,16 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
             steps are taken a generation.
         source: plays episodes with the model.
         schedule: which.
-        estimator: how advantages are computed.
+        estimator: how the members of a group are compared.
+        refill: how often groups in which all did the same are replaced by others, a generation, at most.
         on_generation: called after each round of playing.
         before_collect: called before each round, with the generation; hands new weights to workers elsewhere.
+        vision: the model's eyes, where prompts hold screenshots.
         callbacks: further ones, as transformers takes them.
     """
 
+    token_wise = False
+    """Whether rows have an advantage a token, and returns for a critic."""
     _buffered_inputs: list[dict[str, torch.Tensor]] | None
 
     def __init__(
@@ -123,11 +166,14 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         args: GRPOConfig,
         source: EpisodeSource,
         schedule: Schedule,
-        estimator: Estimator = "grpo",
+        estimator: GroupAdvantage = GRPO,
+        refill: int = 0,
         on_generation: Callable[[Generation], None] | None = None,
         before_collect: Callable[[int], None] | None = None,
+        vision: Vision | None = None,
         callbacks: list[Any] | None = None,
     ) -> None:
+        name_experts(model)
         # TRL wants a data set and a reward; both are only counted, never read.
         rows = Dataset.from_dict({"prompt": ["episodes"] * max(1024, args.generation_batch_size or 1)})
         super().__init__(
@@ -140,9 +186,11 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         )
         self._source = source
         self._schedule = schedule
-        self._estimator: Estimator = estimator
+        self._estimator = estimator
+        self._refill = refill
         self._on_generation = on_generation
         self._before_collect = before_collect
+        self.vision = vision
 
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, torch.Tensor]:
         """Return the next slice of a generation's rows; called by TRL for each."""
@@ -152,7 +200,18 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
             window = math.gcd(self.args.steps_per_generation, self.args.gradient_accumulation_steps)
             self._buffered_inputs = slices_by_length(self._buffered_inputs, window)
             inputs = self._buffered_inputs[self._step % self.args.steps_per_generation]
-        return inputs  # type: ignore[no-any-return]  # TRL is not typed
+        return seen(inputs, self.vision)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Write model and tokenizer, and the image processor beside them."""
+        super()._save(output_dir, state_dict)
+        if self.vision is not None:
+            self.vision.save(output_dir or self.args.output_dir)
+
+    def _compute_loss(self, model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Return TRL's loss, from which rows that only fill up take nothing away."""
+        loss: torch.Tensor = super()._compute_loss(model, inputs)
+        return loss * inputs["row_weight"] if self.loss_type in MEANS_OF_ROWS else loss
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """Write none: TRL's would name neither the model nor how it was trained."""
@@ -166,17 +225,46 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         if self._before_collect is not None:
             self._before_collect(index)
         began = time.perf_counter()
-        groups, trajectories = _Groups(), []
-        for trajectory in self._source.collect(self._schedule.requests(index)):
-            groups.add(trajectory)
-            trajectories.append(trajectory)
-        rows = groups.rows(self._estimator)
-        batch = rows_to_batch(rows, pad_id=self.processing_class.pad_token_id, multiple=self.args.steps_per_generation)
-        self._note(Generation(index, tuple(trajectories), len(rows), time.perf_counter() - began))
-        batch = {key: value.to(self.accelerator.device) for key, value in batch.items()}
+        groups, refilled = self._play(index)
+        seconds = time.perf_counter() - began
+        rows = self._rows(groups)
+        batch = self._batch(rows, multiple=self.args.steps_per_generation, token_wise=self.token_wise)
+        equal = len(groups.members) - self._useful(groups)
+        self._note(Generation(index, tuple(groups.trajectories), len(rows), seconds, equal, refilled))
         if self.beta:
             batch["ref_per_token_logps"] = self._reference_logps(batch)
         return batch
+
+    def _play(self, index: int) -> tuple[Groups, int]:
+        """Play a generation; return its groups, and how many of them came in the place of others."""
+        groups, refilled = Groups(), 0
+        groups.add(self._source.collect(self._schedule.requests(index)))
+        for round_ in range(self._refill):
+            missing = self._schedule.groups - self._useful(groups)
+            if missing <= 0:
+                break
+            requests = self._schedule.refill(index * self._refill + round_, missing)
+            groups.add(self._source.collect(requests))
+            refilled += missing
+        return groups, refilled
+
+    def _useful(self, groups: Groups) -> int:
+        """Return the number of groups whose members differ in what they are rewarded with."""
+        return sum(
+            any(abs(each) > MIN_ADVANTAGE for turns in self._estimator(group) for each in turns)
+            for group in groups.members.values()
+        )
+
+    def _rows(self, groups: Groups) -> list[Row]:
+        """Return what is learnt from."""
+        return [row for group in groups.sorted() for row in rows_of(group, self._estimator)]
+
+    def _batch(self, rows: Sequence[Row], *, multiple: int = 1, token_wise: bool = False) -> dict[str, Any]:
+        """Return rows as tensors on the learner's device, see `rows_to_batch`."""
+        pad = self.processing_class.pad_token_id
+        batch = rows_to_batch(rows, pad_id=pad, multiple=multiple, token_wise=token_wise)
+        device = self.accelerator.device
+        return {key: value if isinstance(value, list) else value.to(device) for key, value in batch.items()}
 
     def _get_per_token_logps_and_entropies(
         self,
@@ -194,17 +282,26 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         On a GPU TRL scores the sampled tokens alone, elsewhere every token of every prompt against the whole
         vocabulary, which takes several times as long as the rest of the step. Text on the CPU is scored here.
         """
-        further = any(value is not None and value is not False for value in options.values())
+        pictures = model_inputs(options) if batch_size is None else {}
+        known = {*pictures, "num_images"} if pictures else set()
+        further = any(value is not None and value is not False for key, value in options.items() if key not in known)
         if input_ids.device.type != "cpu" or further or self.args.cast_lm_head_to_fp32:
             options |= {"batch_size": batch_size, "compute_entropy": compute_entropy}
-            return super()._get_per_token_logps_and_entropies(  # type: ignore[no-any-return]  # TRL is not typed
-                model, input_ids, attention_mask, logits_to_keep, **options
-            )
+            with router_wanted(model):
+                return super()._get_per_token_logps_and_entropies(  # type: ignore[no-any-return]  # TRL is not typed
+                    model, input_ids, attention_mask, logits_to_keep, **options
+                )
         size = batch_size or len(input_ids)
         logprobs, entropies = [], []
         for ids, mask in zip(torch.split(input_ids, size), torch.split(attention_mask, size), strict=True):
             with self.accelerator.autocast():
-                output = model(input_ids=ids, attention_mask=mask, logits_to_keep=logits_to_keep + 1, use_cache=False)
+                output = model(
+                    input_ids=ids,
+                    attention_mask=mask,
+                    logits_to_keep=logits_to_keep + 1,
+                    use_cache=False,
+                    **pictures,
+                )
             every = (output.logits[:, -logits_to_keep - 1 : -1].float() / self.temperature).log_softmax(-1)  # (n, C, V)
             padding = mask[:, -logits_to_keep:] == 0  # (n, C)
             chosen = every.gather(-1, ids[:, -logits_to_keep:].unsqueeze(-1)).squeeze(-1)  # (n, C)
@@ -215,15 +312,31 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
 
     def _reference_logps(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return the reference model's log-probabilities of the sampled tokens, (N, C), for TRL's KL term."""
-        with torch.no_grad():
-            logprobs, _, _ = self._get_per_token_logps_and_entropies(
-                self.ref_model,
-                torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1),
-                torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1),
-                batch["completion_ids"].size(1),
-                batch_size=self.args.per_device_train_batch_size,
+        size, parts = self.args.per_device_train_batch_size, []
+        for start in range(0, len(batch["prompt_ids"]), size):
+            part = seen(
+                {key: batch[key][start : start + size] for key in (*SCORED, PICTURES) if key in batch}, self.vision
             )
-        return logprobs
+            with torch.no_grad(), self._reference() as model:
+                logprobs, _, _ = self._get_per_token_logps_and_entropies(
+                    model,
+                    torch.cat([part["prompt_ids"], part["completion_ids"]], dim=1),
+                    torch.cat([part["prompt_mask"], part["completion_mask"]], dim=1),
+                    part["completion_ids"].size(1),
+                    **model_inputs(part),
+                    num_images=part.get("num_images"),
+                )
+            parts.append(logprobs)
+        return torch.cat(parts)
+
+    @contextmanager
+    def _reference(self) -> Iterator[Any]:
+        """Lend the model that was trained from: another one, or this one without its adapters."""
+        if self.ref_model is not None:
+            yield self.ref_model
+            return
+        with self.accelerator.unwrap_model(self.model).disable_adapter():
+            yield self.model
 
     def _note(self, generation: Generation) -> None:
         judged = generation.judged
@@ -233,6 +346,8 @@ class AgentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL is not typed
         metrics["episodes/steps"].append(sum(len(each.turns) for each in judged) / max(1, len(judged)))
         metrics["episodes/infrastructure"].append(float(len(generation.trajectories) - len(judged)))
         metrics["episodes/rows"].append(float(generation.rows))
+        metrics["episodes/equal_groups"].append(float(generation.equal_groups))
+        metrics["episodes/refilled_groups"].append(float(generation.refilled_groups))
         if self._on_generation is not None:
             self._on_generation(generation)
 
