@@ -49,6 +49,13 @@ class Says(Policy):
         self.forgotten.append(key)
 
 
+class Reads(Says):
+    """One whose prompts have tokens also where nothing is answered."""
+
+    def encode(self, prompt: Prompt) -> Completion:
+        return Completion("", f"step {prompt.step}: {prompt.observation.error}", prompt_ids=(1, prompt.step))
+
+
 class UnjudgedTask(PressTask):
     id = "toy/unjudged"
 
@@ -86,6 +93,27 @@ def test_a_wrong_answer_is_a_failure_and_going_on_too_long_is_truncated() -> Non
     (endless,) = play(Says(lambda _: "wait(1)"), requests("toy/press", 1))
     assert (endless.outcome, endless.score, len(endless.turns)) == ("truncated", 0.0, PressTask.max_steps)
     assert endless.reason == "not done after 5 actions"
+
+
+def test_a_truncated_episode_keeps_what_would_have_been_seen_next() -> None:
+    (endless,) = play(Reads(lambda _: "click(77)"), requests("toy/press", 1))
+    after = endless.after
+    assert after is not None
+    assert (after.prompt, after.prompt_ids, after.completion_ids) == ("step 5: no element 77", (1, 5), ())
+    (failed,) = play(Reads(lambda _: 'done("no")'), requests("toy/press", 1))
+    (silent,) = play(Says(lambda _: "click(77)"), requests("toy/press", 1))
+    assert (failed.after, silent.outcome, silent.after) == (None, "truncated", None)
+
+
+def test_a_prompt_is_encoded_as_it_is_when_it_is_answered(toy_player: Path) -> None:
+    policy = TransformersPolicy.from_pretrained(toy_player, device="cpu", max_new_tokens=2)
+    says = Says(lambda _: "click(77)")
+    play(says, requests("toy/press", 1))
+    encoded = [policy.encode(each) for each in says.prompts]
+    answered = policy.complete(says.prompts)
+    assert [(each.prompt_text, each.prompt_ids) for each in encoded] == [
+        (each.prompt_text, each.prompt_ids) for each in answered
+    ]
 
 
 def test_a_malformed_completion_is_a_turn_with_an_error_and_a_penalty() -> None:

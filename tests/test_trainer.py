@@ -192,11 +192,12 @@ def test_one_step_makes_better_completions_likelier(toy_player: Path, played: li
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # TRL's own generation asks for it
+@pytest.mark.parametrize("loss", ["grpo", "dr_grpo", "dapo", "sapo"])
 def test_one_turn_tasks_are_learnt_exactly_as_by_trl_itself(
-    toy_player: Path, played: list[Trajectory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy_player: Path, played: list[Trajectory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loss: str
 ) -> None:
     monkeypatch.setenv("TRL_EXPERIMENTAL_SILENCE", "1")
-    ours = update(make_trainer(toy_player, tmp_path / "ours", played)[0])
+    ours = update(make_trainer(toy_player, tmp_path / "ours", played, loss_type=loss)[0])
     turns = [each.turns[0] for each in played]
 
     def rollout(prompts: list[str], _: Any) -> dict[str, list[Any]]:
@@ -215,7 +216,7 @@ def test_one_turn_tasks_are_learnt_exactly_as_by_trl_itself(
         model=AutoModelForCausalLM.from_pretrained(toy_player, dtype=torch.float32),
         processing_class=AutoTokenizer.from_pretrained(toy_player),
         args=GRPOConfig(
-            **SGD,
+            **{**SGD, "loss_type": loss},
             output_dir=str(tmp_path / "trl"),
             scale_rewards="none",
             beta=0.0,
