@@ -6,14 +6,20 @@ import os
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
 from agentgym.action import Click, Done, Fill, Press, Type, Wait
 from agentgym.episode import Score
-from agentgym.errors import InfrastructureError, SessionCrashedError, SessionStateError
+from agentgym.errors import (
+    InfrastructureError,
+    MissingDependencyError,
+    SessionCrashedError,
+    SessionStateError,
+    SessionTimeoutError,
+)
 from agentgym.look import Look
 from agentgym.task import Instance
 from agentgym.world import Step
@@ -28,6 +34,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agentgym.observation import Element, Observation
+    from agentgym_desktop.desktop import Desktop
+    from agentgym_desktop.task import Evidence
 
 EVERYTHING = Look(parts=frozenset({"elements", "tree", "screenshot", "marks"}))
 NOTE = AppTask(EDITOR)
@@ -45,6 +53,11 @@ def field(observation: Observation) -> Element:
 
 def text(world: DesktopWorld, *, slot: int = 0) -> str:
     return field(act(world, Wait(0), slot=slot).observation).value
+
+
+def screens() -> list[psutil.Process]:
+    """Return the X servers of this process's desktops."""
+    return [process for process in psutil.Process().children(recursive=True) if process.name() == "Xvfb"]
 
 
 class TestEpisodes:
@@ -84,9 +97,9 @@ class TestEpisodes:
         assert "from a file" in {element.value for element in observation.elements}
 
     def test_the_judge_sees_files_windows_elements_commands_goal_and_answer(self, world: DesktopWorld) -> None:
-        seen = {}
+        seen: dict[str, Any] = {}
 
-        def judge(evidence: object) -> Score:
+        def judge(evidence: Evidence) -> Score:
             seen["files"] = (evidence.list(), evidence.read("a.txt"), evidence.read("none"), evidence.list("a.txt"))
             seen["link"] = (evidence.read("link"), evidence.read("folder/passwd"))
             seen["titles"] = [window.title for window in evidence.windows]
@@ -175,6 +188,39 @@ class TestStandbys:
         assert "broken app" in str(answer)
         assert "status 7" in str(answer)
         assert "no luck today" in str(answer)
+
+    def test_an_app_that_does_not_tell_what_it_shows_is_no_beginning_of_an_episode(
+        self, world: DesktopWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("agentgym_desktop.settle.HANGS_S", 0.0)
+        begin(world, NOTE)
+        inside(world, "kill -STOP $(pidof mousepad)")
+        mute = App("mute app", ("xterm",), "xterm", start_s=5.0)
+        with pytest.raises(SessionTimeoutError, match="mute app does not say what it shows 5 s"):
+            desktop_of(world).open(mute.with_())
+
+    def test_what_an_image_lacks_is_named(self, world: DesktopWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+        begin(world, NOTE)
+        monkeypatch.setattr(App, "check", lambda *_: None)  # as for an image, in which nobody can look
+        with pytest.raises(MissingDependencyError, match="'nowhere', which is not in the image"):
+            desktop_of(world).open(App("lost app", ("nowhere",), "nothing").with_())
+
+    def test_no_start_is_thrown_away_where_it_is_known_what_comes_next(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        started: list[Kind] = []
+        start = DesktopWorld._start_desktop
+
+        def start_and_note(world: DesktopWorld, kind: Kind) -> Desktop:
+            started.append(kind)
+            return start(world, kind)
+
+        monkeypatch.setattr(DesktopWorld, "_start_desktop", start_and_note)
+        with DesktopWorld(standby=1) as world:
+            for seed in range(2):
+                begin(world, NOTE, seed)
+                world.expect({0: Instance(NOTE, seed + 1)})
+                act(world, Type("a"))
+                wait_until(lambda: world.standbys == 1)
+        assert [kind.instance for kind in started] == [None, Instance(NOTE, 1), Instance(NOTE, 2)]
 
 
 class TestFaults:
@@ -268,15 +314,14 @@ class TestOwners:
         wait_until(lambda: not any(process.is_running() for process in family))
 
     def test_closing_does_not_wait_for_what_is_under_way_and_leaves_nothing(self) -> None:
+        before = screens()  # those of the module's world
         world = DesktopWorld(num_slots=2, standby=2)
         begin(world, NOTE)
         world.submit({0: Wait(10_000), 1: Instance(NOTE, 1)})
+        assert [process for process in screens() if process not in before]
         world.close()
         world.close()
-        mine = [process for process in psutil.Process().children(recursive=True) if process.name() == "Xvfb"]
-        uids = {process.uids().real for process in mine}
-        assert not uids & {each for each in uids if not psutil.pid_exists(os.getpid())}
-        assert not [slot for slot in world._sessions if world._sessions[slot]._desktop]
+        assert not [process for process in screens() if process not in before]
 
     def test_a_forked_process_opens_its_own_and_leaves_the_owners_alone(self, world: DesktopWorld) -> None:
         begin(world, NOTE)
