@@ -64,13 +64,13 @@ class Note(DesktopTask):
         """Return nothing but an instruction."""
         return Setup(f"Write {rng.random()}.")
 
-
-NOTE = Note()
-
     def score(self, evidence: Evidence) -> Score | None:
         """Go on for ever."""
         del evidence
         return None
+
+
+NOTE = Note()
 
 
 class Tree:

@@ -55,9 +55,18 @@ def text(world: DesktopWorld, *, slot: int = 0) -> str:
     return field(act(world, Wait(0), slot=slot).observation).value
 
 
-def screens() -> list[psutil.Process]:
-    """Return the X servers of this process's desktops."""
-    return [process for process in psutil.Process().children(recursive=True) if process.name() == "Xvfb"]
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Kind, Desktop]]:
+    """What worlds that are opened from now on start."""
+    noted = []
+    start = DesktopWorld._start_desktop
+
+    def start_and_note(world: DesktopWorld, kind: Kind) -> Desktop:
+        noted.append((kind, start(world, kind)))
+        return noted[-1][1]
+
+    monkeypatch.setattr(DesktopWorld, "_start_desktop", start_and_note)
+    return noted
 
 
 class TestEpisodes:
@@ -205,22 +214,16 @@ class TestStandbys:
         with pytest.raises(MissingDependencyError, match="'nowhere', which is not in the image"):
             desktop_of(world).open(App("lost app", ("nowhere",), "nothing").with_())
 
-    def test_no_start_is_thrown_away_where_it_is_known_what_comes_next(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        started: list[Kind] = []
-        start = DesktopWorld._start_desktop
-
-        def start_and_note(world: DesktopWorld, kind: Kind) -> Desktop:
-            started.append(kind)
-            return start(world, kind)
-
-        monkeypatch.setattr(DesktopWorld, "_start_desktop", start_and_note)
+    def test_no_start_is_thrown_away_where_it_is_known_what_comes_next(
+        self, started: list[tuple[Kind, Desktop]]
+    ) -> None:
         with DesktopWorld(standby=1) as world:
             for seed in range(2):
                 begin(world, NOTE, seed)
                 world.expect({0: Instance(NOTE, seed + 1)})
                 act(world, Type("a"))
                 wait_until(lambda: world.standbys == 1)
-        assert [kind.instance for kind in started] == [None, Instance(NOTE, 1), Instance(NOTE, 2)]
+        assert [kind.instance for kind, _ in started] == [None, Instance(NOTE, 1), Instance(NOTE, 2)]
 
 
 class TestFaults:
@@ -313,15 +316,16 @@ class TestOwners:
         owner.stdout.close()
         wait_until(lambda: not any(process.is_running() for process in family))
 
-    def test_closing_does_not_wait_for_what_is_under_way_and_leaves_nothing(self) -> None:
-        before = screens()  # those of the module's world
+    def test_closing_does_not_wait_for_what_is_under_way_and_leaves_nothing(
+        self, started: list[tuple[Kind, Desktop]]
+    ) -> None:
         world = DesktopWorld(num_slots=2, standby=2)
         begin(world, NOTE)
         world.submit({0: Wait(10_000), 1: Instance(NOTE, 1)})
-        assert [process for process in screens() if process not in before]
+        wait_until(lambda: len(started) > 1)
         world.close()
         world.close()
-        assert not [process for process in screens() if process not in before]
+        assert not any(desktop.alive or psutil.pid_exists(desktop.sandbox.host_pid) for _, desktop in started)
 
     def test_a_forked_process_opens_its_own_and_leaves_the_owners_alone(self, world: DesktopWorld) -> None:
         begin(world, NOTE)
