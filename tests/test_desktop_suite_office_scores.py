@@ -189,16 +189,21 @@ class TestWorkbook:
         rows, at = goal["rows"], ord(goal["column"]) - 65
         styles = BOLD.replace('family="text"', 'family="table-cell"')
 
-        def made(*, bold: int, percent: bool) -> bytes:
+        def made(*, bold: int, percent: bool, everywhere: bool = False) -> bytes:
             head = row(*(cell(text, style="T1" if number < bold else "") for number, text in enumerate(rows[0])))
-            kinds = ["percentage" if percent and number == at else "float" for number in range(4)]
-            body = [row(*(cell(each, kind=kind) for each, kind in zip(line, kinds, strict=True))) for line in rows[1:]]
+            kinds = ["percentage" if percent and (number == at or everywhere) else "float" for number in range(4)]
+            style = "T1" if everywhere else ""
+            body = [
+                row(*(cell(each, kind=kind, style=style) for each, kind in zip(line, kinds, strict=True)))
+                for line in rows[1:]
+            ]
             return sheet_of("".join([head, *body]), styles=styles)
 
         for content, expected in (
             (made(bold=4, percent=True), 1),
             (made(bold=4, percent=False), 0.5),
             (made(bold=3, percent=True), 0.5),
+            (made(bold=4, percent=True, everywhere=True), 0.2),
             (made(bold=0, percent=False), 0),
         ):
             evidence.files[goal["name"]] = content
@@ -318,8 +323,14 @@ class TestViewers:
         name, page = evidence.goal["name"], evidence.goal["page"]
         box = Box(0, 0, 9, 9)
         shown = Window(1, name, "Evince", box, box, active=True)
-        for number, windows, expected in ((page, (shown,), 1), ("1", (shown,), 0), (page, (), 0)):
-            evidence.elements = (Element(1, "textbox", "page-label-entry", number),)
+        text = f"Bill 1 For {evidence.goal['person']} Total"
+        for number, on_it, windows, expected in (
+            (page, text, (shown,), 1),
+            ("1", text, (shown,), 0),
+            (page, "Bill 1 For somebody else", (shown,), 0),
+            (page, text, (), 0),
+        ):
+            evidence.elements = (Element(1, "textbox", "page-label-entry", number), Element(2, "text", on_it))
             evidence.windows = windows
             assert value(task, evidence) == expected
 
@@ -365,7 +376,8 @@ class TestBrowser:
         for sent, expected in (
             (wanted, 1),
             ({**wanted, "age": "1"}, 5 / 9),
-            ({"name": ["not", "text"]}, 0 if "lunch" in wanted else 1 / 9),
+            ({"name": ["not", "text"]}, 0),
+            ({"name": ""}, 0),
             ([1, 2], 0),
         ):
             evidence.files[browser.RECEIPT] = json.dumps(sent).encode()
