@@ -1,8 +1,9 @@
 """What runs beneath the apps of a desktop: X server, window manager, message bus, accessibility registry.
 
 They start side by side as far as they can, and each is waited for: the X server by its greeting, the buses by their
-socket, the window manager by its list of windows (apps that map windows before it is there are never seen). One bus is
-both the session's and that of accessibility: one process less, and its address is known before it runs.
+socket, the window manager by its list of windows (apps that map windows before it is there are never seen). The
+registry is waited for by who reads elements (`accessibility`), before any app starts. One bus is both the session's and
+that of accessibility: one process less, and its address is known before it runs.
 """
 
 from __future__ import annotations
