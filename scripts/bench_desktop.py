@@ -70,6 +70,9 @@ class Note(DesktopTask):
         return None
 
 
+NOTE = Note()
+
+
 class Tree:
     """This process and all beneath it."""
 
@@ -122,7 +125,7 @@ def arguments() -> argparse.Namespace:
 
 def reset(world: DesktopWorld, slot: int, seed: int) -> Observation:
     """Start an episode of the benchmark's task."""
-    answer = world.reset({slot: Instance(Note(), seed)})[slot]
+    answer = world.reset({slot: Instance(NOTE, seed)})[slot]
     if isinstance(answer, InfrastructureError):
         raise answer
     return answer
@@ -134,6 +137,7 @@ def measure_resets(rounds: int) -> dict[str, float]:
     with DesktopWorld(look=LOOK, standby=1) as world:
         reset(world, 0, 0)
         for seed in range(1, rounds + 1):
+            world.expect({0: Instance(NOTE, seed)})
             deadline = time.monotonic() + STANDBY_S
             while not world.standbys and time.monotonic() < deadline:
                 time.sleep(0.05)

@@ -8,12 +8,13 @@ from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jeepney import HeaderFields, Message, new_error, new_method_return
 from jeepney.low_level import Parser
 
-from agentgym.errors import InfrastructureError
+from agentgym.errors import InfrastructureError, SessionCrashedError
 from agentgym.look import Budget
 from agentgym.observation import Box
 from agentgym_desktop.atspi import MAX_MESSAGE, Answers, Bus, BusFloodedError, Call
@@ -160,3 +161,11 @@ def test_a_name_is_one_line_that_nothing_hides_in(text: str) -> None:
         assert len(clean.splitlines()) <= 1
         assert not any(letter in clean for letter in "\u202e\u2066\u200b\ufeff\x1b\0\ufffc")
         clean.encode()
+
+
+def test_a_bus_that_another_thread_has_closed_is_a_session_that_has_ended() -> None:
+    ours, theirs = socket.socketpair()
+    bus = Bus(ours)
+    bus.close()
+    with theirs, pytest.raises(SessionCrashedError, match="closed"):
+        bus.ask([call(1)], time.monotonic() + 5)

@@ -15,7 +15,8 @@ from agentgym.action import Click, Hover, Press, Type
 from agentgym.errors import InfrastructureError, SessionCrashedError, SessionTimeoutError
 from agentgym_desktop import connection as wire
 from agentgym_desktop import display as screen
-from agentgym_desktop.connection import Connection
+from agentgym_desktop.clipboard import HANDED_OVER
+from agentgym_desktop.connection import SELECTION_NOTIFY, Connection
 from agentgym_desktop.settings import ENVIRONMENT
 from agentgym_desktop.settle import Patience
 from tests.desktop_screen import Screen, Witness, running
@@ -105,6 +106,55 @@ def test_an_app_that_hangs_is_not_waited_for_again_and_again(desktop: Screen, mo
     assert desktop.settling.settle(Patience(0.02, 0.02), bound_s=5.0)
     desktop.sandbox.run(["kill", "-CONT", str(child.pid_inside)])
     assert desktop.windows.close(window.id)
+
+
+def test_a_list_of_windows_that_changes_all_the_time_is_not_waited_for(
+    desktop: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child, window = desktop.open("mousepad", "--disable-server")
+    desktop.sandbox.run(["kill", "-STOP", str(child.pid_inside)])
+    learn = desktop.settling._learn_windows
+
+    def learn_and_hear_of_a_change() -> None:
+        learn()
+        desktop.settling._list_changed = True
+
+    monkeypatch.setattr(desktop.settling, "_learn_windows", learn_and_hear_of_a_change)
+    assert not desktop.settling.settle(bound_s=0.2)
+    desktop.sandbox.run(["kill", "-CONT", str(child.pid_inside)])
+    assert desktop.windows.close(window.id)
+
+
+def test_a_clipboard_that_is_handed_over_in_pieces_without_end_is_none(
+    desktop: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = Connection(desktop.sandbox.connect(screen.SOCKET))
+    window, target = connection.new_id(), desktop.display.window
+    connection.core.CreateWindow(0, window, connection.root, 0, 0, 1, 1, 0, 1, 0, 0, [])
+    names = [connection.atom(name) for name in ("CLIPBOARD", "UTF8_STRING", HANDED_OVER)]
+    connection.core.SetSelectionOwner(window, names[0], 0)
+    connection.sync()
+    stop = threading.Event()
+
+    def hand_over() -> None:
+        while not stop.is_set():
+            for _ in range(200):  # together, so that there is always one more on its way
+                connection.set_property(target, HANDED_OVER, "INCR", b"x")
+            answer = struct.pack("=B3xIIIII8x", SELECTION_NOTIFY, 0, target, *names)
+            connection.core.SendEvent(False, target, 0, answer)
+            connection.sync()
+
+    thread = threading.Thread(target=hand_over)
+    thread.start()
+    monkeypatch.setattr("agentgym_desktop.clipboard.READ_ALL_S", 0.5)
+    started = time.monotonic()
+    try:
+        assert desktop.clipboard.read() is None
+        assert time.monotonic() - started < 10
+    finally:
+        stop.set()
+        thread.join()
+        connection.close()
 
 
 @pytest.mark.parametrize("length", [0, 5, 70_000, 700_000], ids=str)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import io
 import struct
 import time
+import zipfile
 import zlib
+from pathlib import Path
 
 import odfdo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agentgym.errors import InfrastructureError, MissingDependencyError
 from agentgym_desktop import documents, opendocument, papers
-from agentgym_desktop.documents import read_csv, read_picture
+from agentgym_desktop import pdf as pdf_module
+from agentgym_desktop.documents import MAX_CELLS, read_csv, read_picture
 from agentgym_desktop.letters import read_letter
-from agentgym_desktop.pdf import read_pdf
+from agentgym_desktop.pdf import TIMEOUT_S, read_pdf
 from agentgym_desktop.sheets import Cell, read_workbook
 from tests.desktop_papers import archive, letter_of, sheet_of
 
@@ -197,6 +201,50 @@ def test_cells_without_end_are_refused_or_taken_once(times: str) -> None:
     assert time.monotonic() - begun < 5
 
 
+def test_what_is_repeated_counts_for_all_sheets_together() -> None:
+    """A few kilobytes that would be twenty million cells, and rows without number that a filter hides."""
+    cell = '<table:table-cell table:number-columns-repeated="90000" office:value-type="float" office:value="1"/>'
+    full = f"<table:table-row>{cell}</table:table-row>"
+    hidden = '<table:table-row table:visibility="filter" table:number-rows-repeated="90000"/>' * 50
+    begun = time.monotonic()
+    for rows, refused in ((f"{full}</table:table><table:table table:name='B'>{full}", True), (hidden, False)):
+        book = read_workbook(sheet_of(rows)).document
+        assert (book is None) is refused
+        assert book is None or len(book.first.filtered) < 2 * MAX_CELLS
+    assert time.monotonic() - begun < 5
+
+
+def test_a_part_that_is_named_again_and_again_is_not_read_again_and_again() -> None:
+    chart = '<draw:object xlink:href="./C" draw:notify-on-update-of-ranges="A.A1:A.B2"/>'
+    spaces = 'xmlns:draw="urn:oasis:names:tc:opendocument:xmlns:drawing:1.0" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    rows = f"<table:table-row {spaces}>{chart * 30}</table:table-row>"
+    whole = io.BytesIO(sheet_of(f"{rows}</table:table><table:table table:name='B'>{rows}"))
+    with zipfile.ZipFile(whole, "a", zipfile.ZIP_DEFLATED) as file:
+        kind = 'xmlns:chart="urn:oasis:names:tc:opendocument:xmlns:chart:1.0" chart:class="chart:bar"'
+        file.writestr("C/content.xml", f"<chart:chart {kind}>{'<a/>' * 50_000}</chart:chart>")
+    book = read_workbook(whole.getvalue()).document
+    assert book is not None
+    assert 0 < sum(len(sheet.charts) for sheet in book.sheets) * 50_000 <= opendocument.MAX_NODES
+
+
+@pytest.mark.parametrize("packed", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_an_archive_packed_otherwise_than_the_format_has_it_is_refused(packed: int) -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", packed) as file:
+        file.writestr("mimetype", opendocument.SHEET)
+    whole = bytearray(made.getvalue())
+    whole[40] ^= 0xFF  # damaged, too: what unpacks it raises what it likes
+    assert "packed" in read_workbook(bytes(whole)).reason
+
+
+def test_a_cell_does_not_say_what_a_table_within_it_says() -> None:
+    row = "<table:table-row><table:table-cell><text:p>{}</text:p>{}</table:table-cell></table:table-row>"
+    inner = f"<table:table>{row.format('in', '')}</table:table>"
+    letter = read_letter(letter_of(f"<table:table>{row.format('out', inner)}</table:table>")).document
+    assert letter is not None
+    assert letter.tables == ((("out",),),)
+
+
 def test_styles_that_run_in_circles_end() -> None:
     styles = "".join(
         f'<style:style style:name="{name}" style:family="table-cell" style:parent-style-name="{above}"/>'
@@ -237,7 +285,39 @@ def test_a_pdf_that_unpacks_without_end_is_given_up() -> None:
     begun = time.monotonic()
     pdf = read_pdf(bomb).document
     assert pdf is None or not pdf.says("here")
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < TIMEOUT_S
+
+
+def test_a_pdf_that_takes_too_much_processor_time_is_no_document(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    reader = tmp_path / "reader.py"
+    reader.write_text(
+        (Path(pdf_module.__file__).with_name("pdf_reader.py").read_text())
+        .replace("CPU_S = 4", "CPU_S = 1")
+        .replace("from pypdf", "while True: pass\n    from pypdf")
+    )
+    monkeypatch.setattr("agentgym_desktop.pdf._READER", reader)
+    assert "limits" in read_pdf(papers.pdf_file([["here"]])).reason
+
+
+@pytest.mark.parametrize(
+    ("target", "value", "error", "said"),
+    [
+        ("agentgym_desktop.pdf.TIMEOUT_S", 0.001, InfrastructureError, "too busy"),
+        ("agentgym_desktop.pdf._READER", "killed.py", InfrastructureError, "killed"),
+        ("sys.executable", "/nowhere/python", InfrastructureError, "could not be started"),
+        ("importlib.util.find_spec", lambda _: None, MissingDependencyError, "pip install"),
+    ],
+)
+def test_a_machine_that_cannot_read_a_pdf_says_nothing_of_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, target: str, value: object, error: type[Exception], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("killed.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    monkeypatch.setattr(target, value)
+    with pytest.raises(error, match=said):
+        read_pdf(papers.pdf_file([["here"]]))
 
 
 def test_a_pdf_whose_pages_run_in_circles_is_given_up() -> None:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agentgym.action import Action, Click, Done, Drag, Fill, Hover, Press, Scroll, Select, Type, Wait
+from agentgym.observation import NOWHERE
 from agentgym_desktop.inputs import Spot
 from agentgym_desktop.keys import MODIFIERS, NAMED
+from agentgym_desktop.windows import Window
 from tests.desktop_screen import Screen, Witness, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agentgym_desktop.windows import Window
 
 SCRIPTS = (
     "Hello, World! ~`@#$%^&*()_+-={}|[]\\:\";'<>?,./\n"
@@ -165,6 +166,18 @@ def test_waiting_takes_its_time_and_being_done_takes_none(desktop: Screen) -> No
     assert desktop.inputs.perform(Wait(120), {}) == ""
     assert time.monotonic() - started >= 0.12
     assert desktop.inputs.perform(Done(), {}) == ""
+
+
+def test_a_long_text_for_an_app_that_misses_keys_has_its_bound(
+    desktop: Screen, witness: Witness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agentgym_desktop.inputs.REPEATS_BOUND_S", 0.3)
+    window = Window(witness.window, "", "Galculator", NOWHERE, NOWHERE, active=True)
+    monkeypatch.setattr(type(desktop.windows), "active", window)
+    started = time.monotonic()
+    assert desktop.inputs.perform(Type("1" * 1000), {}) == ""
+    assert time.monotonic() - started < 0.05 * 1000  # less than half of what 999 pauses take
+    assert [event[0] for event in witness.heard()].count("press") == 1000
 
 
 @pytest.mark.usefixtures("editor")

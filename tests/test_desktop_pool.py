@@ -111,6 +111,23 @@ def test_a_new_expectation_takes_the_place_of_the_owners_former(pool: Pool[str, 
     assert take(pool, 0, "b") is maker.made[1]
 
 
+def test_what_would_do_is_not_started_where_something_better_is_expected(pool: Pool[str, Thing], maker: Maker) -> None:
+    pool.expect(0, "a")
+    pool.expect(0, "b", rather=False)
+    pool.expect(1, "c", rather=False)
+    wait_until(lambda: maker.kinds == ["a", "c"])
+    assert take(pool, 0, "a") is maker.made[0]
+    assert take(pool, 1, "c") is maker.made[1]
+
+
+def test_what_failed_to_start_is_not_ready(pool: Pool[str, Thing], maker: Maker) -> None:
+    maker.fails = 1
+    pool.expect(0, "a")
+    pool.expect(1, "b")
+    wait_until(lambda: maker.kinds == ["b"])
+    wait_until(lambda: pool.ready == 1)
+
+
 def test_who_loses_a_standby_to_another_gets_that_ones_place(pool: Pool[str, Thing], maker: Maker) -> None:
     pool.expect(0, "a")
     pool.expect(1, "a")

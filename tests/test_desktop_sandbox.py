@@ -334,3 +334,14 @@ def test_a_request_that_is_too_long_is_refused_before_it_is_sent(sandbox: Sandbo
         sandbox.run(["echo", "x" * 200_000])
     assert caught.value.errno == errno.E2BIG
     assert sandbox.alive
+
+
+def test_a_name_with_a_nul_is_an_answer_and_not_the_end_of_the_sandbox(sandbox: Sandbox) -> None:
+    for ask in (
+        lambda: sandbox.read("/tmp/a\0b", max_bytes=1),
+        lambda: sandbox.list("/tmp\0"),
+        lambda: sandbox.connect("\0"),
+    ):
+        with pytest.raises(OSError, match="NUL"):
+            ask()
+    assert sandbox.run(["echo", "here"]).stdout == b"here\n"

@@ -221,3 +221,24 @@ def test_a_fork_of_the_owner_keeps_no_sandbox_alive_and_has_its_own() -> None:
     theirs.close()
     ours.send("go")
     os.waitpid(pid, 0)
+
+
+def test_an_owner_that_ends_while_a_fork_of_it_lives_on_leaves_nothing() -> None:
+    script = """if True:
+        import os
+        from agentgym_desktop.sandbox import Sandbox
+        sandbox = Sandbox.start()
+        heard, said = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(1)
+            os.read(heard, 1)  # until the test kills it
+        print(pid, sandbox.lease, flush=True)
+    """
+    ended = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True)
+    pid, lease = ended.stdout.decode().split()
+    try:
+        assert psutil.pid_exists(int(pid))
+        assert not Path(lease).exists()
+    finally:
+        os.kill(int(pid), signal.SIGKILL)

@@ -6,6 +6,8 @@ import pytest
 
 from agentgym.errors import MissingDependencyError, SessionCrashedError
 from agentgym_desktop import services
+from agentgym_desktop.apps import EDITOR
+from agentgym_desktop.desktop import Desktop
 from agentgym_desktop.sandbox import Sandbox
 from agentgym_desktop.settings import ENVIRONMENT
 from agentgym_desktop.walls import SandboxSpec
@@ -18,7 +20,7 @@ def test_the_buses_answer_once_the_services_have_started() -> None:
         ask = "org.freedesktop.DBus.NameHasOwner string:org.a11y.atspi.Registry"
         question = ["dbus-send", "--session", "--print-reply", "--dest=org.freedesktop.DBus", "/", *ask.split()]
         told = b""
-        while b"boolean true" not in told:  # the registry is not waited for: whoever needs it activates it
+        while b"boolean true" not in told:  # who reads elements waits for the registry
             done = desktop.sandbox.run(question, env=ENVIRONMENT)
             assert done.status == 0, done.stderr
             told = done.stdout
@@ -26,6 +28,17 @@ def test_the_buses_answer_once_the_services_have_started() -> None:
         asked = resources.property(resources.ask_property(resources.root, "RESOURCE_MANAGER"))
         assert asked is not None
         assert b"XTerm*utf8: 1" in asked.value
+
+
+def test_a_registry_that_is_slow_to_start_is_waited_for_and_has_no_rival(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = f"sleep 0.5; exec {services.REGISTRY[0]}"
+    monkeypatch.setattr(services, "REGISTRY", ("sh", "-c", slow))
+    desktop = Desktop.start(apps=(EDITOR,))
+    try:
+        assert "textbox" in {element.role for element in desktop.elements}
+        assert desktop.alive
+    finally:
+        desktop.close()
 
 
 @pytest.mark.parametrize("name", ["message bus", "accessibility registry"])

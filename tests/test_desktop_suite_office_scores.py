@@ -173,16 +173,21 @@ class TestWorkbook:
         rows, at = goal["rows"], ord(goal["column"]) - 65
         styles = BOLD.replace('family="text"', 'family="table-cell"')
 
-        def made(*, bold: int, percent: bool) -> bytes:
+        def made(*, bold: int, percent: bool, everywhere: bool = False) -> bytes:
             head = row(*(cell(text, style="T1" if number < bold else "") for number, text in enumerate(rows[0])))
-            kinds = ["percentage" if percent and number == at else "float" for number in range(4)]
-            body = [row(*(cell(each, kind=kind) for each, kind in zip(line, kinds, strict=True))) for line in rows[1:]]
+            kinds = ["percentage" if percent and (number == at or everywhere) else "float" for number in range(4)]
+            style = "T1" if everywhere else ""
+            body = [
+                row(*(cell(each, kind=kind, style=style) for each, kind in zip(line, kinds, strict=True)))
+                for line in rows[1:]
+            ]
             return sheet_of("".join([head, *body]), styles=styles)
 
         for content, expected in (
             (made(bold=4, percent=True), 1),
             (made(bold=4, percent=False), 0.5),
             (made(bold=3, percent=True), 0.5),
+            (made(bold=4, percent=True, everywhere=True), 0.2),
             (made(bold=0, percent=False), 0),
         ):
             evidence.files[goal["name"]] = content

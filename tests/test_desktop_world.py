@@ -13,7 +13,13 @@ import pytest
 
 from agentgym.action import Click, Done, Fill, Press, Type, Wait
 from agentgym.episode import Score
-from agentgym.errors import InfrastructureError, SessionCrashedError, SessionStateError
+from agentgym.errors import (
+    InfrastructureError,
+    MissingDependencyError,
+    SessionCrashedError,
+    SessionStateError,
+    SessionTimeoutError,
+)
 from agentgym.look import Look
 from agentgym.task import Instance
 from agentgym.world import Step
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agentgym.observation import Element, Observation
+    from agentgym_desktop.desktop import Desktop
     from agentgym_desktop.task import Evidence
 
 EVERYTHING = Look(parts=frozenset({"elements", "tree", "screenshot", "marks"}))
@@ -46,6 +53,20 @@ def field(observation: Observation) -> Element:
 
 def text(world: DesktopWorld, *, slot: int = 0) -> str:
     return field(act(world, Wait(0), slot=slot).observation).value
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Kind, Desktop]]:
+    """What worlds that are opened from now on start."""
+    noted = []
+    start = DesktopWorld._start_desktop
+
+    def start_and_note(world: DesktopWorld, kind: Kind) -> Desktop:
+        noted.append((kind, start(world, kind)))
+        return noted[-1][1]
+
+    monkeypatch.setattr(DesktopWorld, "_start_desktop", start_and_note)
+    return noted
 
 
 class TestEpisodes:
@@ -177,6 +198,33 @@ class TestStandbys:
         assert "status 7" in str(answer)
         assert "no luck today" in str(answer)
 
+    def test_an_app_that_does_not_tell_what_it_shows_is_no_beginning_of_an_episode(
+        self, world: DesktopWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("agentgym_desktop.settle.HANGS_S", 0.0)
+        begin(world, NOTE)
+        inside(world, "kill -STOP $(pidof mousepad)")
+        mute = App("mute app", ("xterm",), "xterm", start_s=5.0)
+        with pytest.raises(SessionTimeoutError, match="mute app does not say what it shows 5 s"):
+            desktop_of(world).open(mute.with_())
+
+    def test_what_an_image_lacks_is_named(self, world: DesktopWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+        begin(world, NOTE)
+        monkeypatch.setattr(App, "check", lambda *_: None)  # as for an image, in which nobody can look
+        with pytest.raises(MissingDependencyError, match="'nowhere', which is not in the image"):
+            desktop_of(world).open(App("lost app", ("nowhere",), "nothing").with_())
+
+    def test_no_start_is_thrown_away_where_it_is_known_what_comes_next(
+        self, started: list[tuple[Kind, Desktop]]
+    ) -> None:
+        with DesktopWorld(standby=1) as world:
+            for seed in range(2):
+                begin(world, NOTE, seed)
+                world.expect({0: Instance(NOTE, seed + 1)})
+                act(world, Type("a"))
+                wait_until(lambda: world.standbys == 1)
+        assert [kind.instance for kind, _ in started] == [None, Instance(NOTE, 1), Instance(NOTE, 2)]
+
 
 class TestFaults:
     """One desktop fails: typed, at once, alone, and healed by its next reset."""
@@ -268,16 +316,16 @@ class TestOwners:
         owner.stdout.close()
         wait_until(lambda: not any(process.is_running() for process in family))
 
-    def test_closing_does_not_wait_for_what_is_under_way_and_leaves_nothing(self) -> None:
+    def test_closing_does_not_wait_for_what_is_under_way_and_leaves_nothing(
+        self, started: list[tuple[Kind, Desktop]]
+    ) -> None:
         world = DesktopWorld(num_slots=2, standby=2)
         begin(world, NOTE)
         world.submit({0: Wait(10_000), 1: Instance(NOTE, 1)})
+        wait_until(lambda: len(started) > 1)
         world.close()
         world.close()
-        mine = [process for process in psutil.Process().children(recursive=True) if process.name() == "Xvfb"]
-        uids = {process.uids().real for process in mine}
-        assert not uids & {each for each in uids if not psutil.pid_exists(os.getpid())}
-        assert not [slot for slot in world._sessions if world._sessions[slot]._desktop]
+        assert not any(desktop.alive or psutil.pid_exists(desktop.sandbox.host_pid) for _, desktop in started)
 
     def test_a_forked_process_opens_its_own_and_leaves_the_owners_alone(self, world: DesktopWorld) -> None:
         begin(world, NOTE)

@@ -29,6 +29,7 @@ MAX_APPLICATIONS = 40
 REGISTRY, REGISTRY_ROOT = "org.a11y.atspi.Registry", "/org/a11y/atspi/accessible/root"
 EVENTS = ("object:text-changed", "object:property-change", "object:bounds-changed", "object:model-changed",
           "object:visible-data-changed", "object:selection-changed")  # fmt: skip
+POLL_S = 0.005  # between questions whether the registry is there
 BACK_S = 0.02  # for one that was silent to say that it is back
 UNIQUE = re.compile(r":\d{1,9}\.\d{1,9}")
 
@@ -195,8 +196,9 @@ class Accessibility:
             Call(REGISTRY, "/org/a11y/atspi/registry", REGISTRY, "RegisterEvent", "sass", (event, [], ""))
             for event in EVENTS
         ]
+        deadline = time.monotonic() + Limits().total_s
         try:
-            complete = bus.ask(calls, time.monotonic() + Limits().total_s).complete
+            complete = _await_registry(bus, deadline) and bus.ask(calls, deadline).complete
         except BusFloodedError:
             complete = False
         if not complete:
@@ -209,3 +211,13 @@ class Accessibility:
         self._bus = self._open()
         for application in self._applications.values():
             application.silent = True
+
+
+def _await_registry(bus: Bus, deadline: float) -> bool:
+    """Wait until the registry, which starts beside us, has its name; False where that does not come about in time."""
+    call = Call(DAEMON, "/org/freedesktop/DBus", DAEMON, "NameHasOwner", "s", (REGISTRY,), "b")
+    while time.monotonic() < deadline:
+        if bus.ask([call], deadline).bodies[0] == (True,):
+            return True
+        time.sleep(POLL_S)
+    return False

@@ -222,6 +222,9 @@ class Application:
                         level.append(path)
             if not level:
                 break
+        if len(self.nodes) > 2 * MAX_NODES:  # what it no longer holds, and never said it let go of
+            self.nodes = {path: node for path, node in self.nodes.items() if path in seen}
+            self._grids = {path: grid for path, grid in self._grids.items() if path in seen}
         self.order = list(self._in_order())
 
     def _holds(self, node: Accessible) -> bool:

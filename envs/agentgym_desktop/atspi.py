@@ -202,7 +202,10 @@ class Bus:
     def _turn(self, unsent: bytearray, deadline: float) -> int:
         """Send and receive what can be without waiting, once there is anything; return how many bytes came."""
         poll = select.poll()
-        poll.register(self._socket, select.POLLIN | (select.POLLOUT if unsent else 0))
+        try:
+            poll.register(self._socket, select.POLLIN | (select.POLLOUT if unsent else 0))
+        except ValueError as error:  # closed by another thread, as a desktop may be at any time
+            raise SessionCrashedError("The connection to the accessibility bus is closed.") from error
         poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
         try:
             if unsent:

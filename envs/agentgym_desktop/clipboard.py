@@ -16,7 +16,8 @@ from agentgym_desktop.connection import PROPERTY_NOTIFY, SELECTION_CLEAR, SELECT
 if TYPE_CHECKING:
     from agentgym_desktop.display import Display
 
-READ_S = 2.0  # for an app to hand its clipboard over
+READ_S = 2.0  # for an app to hand its clipboard over, or the next piece of it
+READ_ALL_S = 10.0  # for all pieces
 PIECE_BYTES = 128 * 1024  # longer texts go in pieces of this size
 MAX_BYTES = 4 * 1024 * 1024  # of a text that is read
 TRANSFER_S = 2.0  # an app that has not taken a piece in so long will not
@@ -112,7 +113,8 @@ class Clipboard:
     def _pieces(self, timeout_s: float) -> str | None:
         """Read a text that its owner hands over piece by piece, each once the one before was taken."""
         connection, whole = self._connection, bytearray()
-        while len(whole) <= MAX_BYTES:
+        deadline = time.monotonic() + READ_ALL_S
+        while len(whole) <= MAX_BYTES and time.monotonic() < deadline:
             if not connection.wait(lambda: self._news > 0, timeout_s):
                 return None
             self._news -= 1

@@ -288,7 +288,10 @@ class Connection:
         """Take what the server has sent, waiting for it so long."""
         end = self._socket()
         poll = select.poll()
-        poll.register(end, select.POLLIN | (select.POLLOUT if writing else 0))
+        try:
+            poll.register(end, select.POLLIN | (select.POLLOUT if writing else 0))
+        except ValueError as error:  # closed by another thread in between
+            raise self._ended() from error
         if not poll.poll(max(0.0, timeout_s) * 1000):
             return
         with contextlib.suppress(BlockingIOError):

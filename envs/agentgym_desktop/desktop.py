@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from agentgym.action import Done
-from agentgym.errors import InfrastructureError, SessionCrashedError, SessionTimeoutError
+from agentgym.errors import InfrastructureError, MissingDependencyError, SessionCrashedError, SessionTimeoutError
 from agentgym.look import PICTURES, PLAIN
 from agentgym.marks import draw_marks
 from agentgym.observation import MAX_PROSE, MAX_TREE, Observation
@@ -163,13 +163,22 @@ class Desktop:
         """Start an app, and wait until a new window of it shows what it holds.
 
         Raises:
-            SessionCrashedError: it ended; the error has what it wrote.
-            SessionTimeoutError: its window does not come.
+            MissingDependencyError: it is not installed.
+            SessionCrashedError: it ended; the error has what it wrote. Or there is no process left to start it.
+            SessionTimeoutError: its window does not come, or says nothing of what it holds.
         """
         _check(start.app, self.sandbox.spec)
         windows = {window.id for window in self._windows.list()}
         shown = {each.id for each in self._read(PLAIN).elements}
-        child = self.sandbox.spawn(start.argv, env=ENVIRONMENT)
+        try:
+            child = self.sandbox.spawn(start.argv, env=ENVIRONMENT)
+        except FileNotFoundError as error:  # in an image; elsewhere that was found out before
+            raise MissingDependencyError(
+                f"The desktop's {start.app.name} needs the program {start.argv[0]!r}, which is not in the image; build "
+                f"the image anew with the packages {start.app.package}."
+            ) from error
+        except OSError as error:
+            raise SessionCrashedError(f"The {start.app.name} could not be started: {error}.") from error
         failed = False
 
         def there(now: tuple[Window, ...]) -> bool:
@@ -191,7 +200,7 @@ class Desktop:
             )
         self._settling.settle(bound_s=OPENED_S)
         if start.app.accessible:
-            self._await_elements(shown, start.app.start_s)
+            self._await_elements(start.app, shown)
 
     def focus(self, window: int) -> bool:
         """Bring a window to the front, by its id; False where it did not take the focus."""
@@ -274,26 +283,36 @@ class Desktop:
     def _read(self, look: Look) -> Reading:
         return self._accessibility.read(self._windows.list(), limits=Limits(budget=look.budget))
 
-    def _await_elements(self, before: Set[int], bound_s: float) -> None:
+    def _await_elements(self, app: App, before: Set[int]) -> None:
         """Wait until an app that has opened tells all of its elements; some have a window long before they do.
 
         Args:
+            app: which.
             before: the ids of the elements that there were; the new window may cover some of them.
-            bound_s: how long to wait at most for an app that does not answer.
+
+        Raises:
+            SessionTimeoutError: something on the desktop does not answer.
         """
-        silent_until = time.monotonic() + bound_s
+        silent_until = time.monotonic() + app.start_s
         deadline = time.monotonic() + OPENED_S
         told = -1
+        problems: tuple[str, ...] = ()
         while time.monotonic() < (silent_until if told < 0 else deadline):
             reading = self._read(PLAIN)
             count = sum(each.id not in before for each in reading.elements)
-            if reading.problems:  # it is busy with its start
+            problems = reading.problems
+            if problems:  # it is busy with its start
                 told, deadline = -1, time.monotonic() + OPENED_S
             elif count > 1 and count == told:  # more than the window itself
                 return
             else:
                 told = count
             self._settling.settle(Patience(0.03, 0.1))
+        if told < 0:
+            raise SessionTimeoutError(
+                f"The {app.name} does not say what it shows {app.start_s:g} s after its window has come: "
+                f"{' '.join(problems)}"
+            )
 
     def _option(self, element: int, label: str) -> Spot | None:
         """Return where an option is on the screen as it is now: one below its list rather than another."""

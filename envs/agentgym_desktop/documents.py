@@ -1,8 +1,9 @@
 """Documents that an agent has left, read for a judge: tables as text, pictures, and what all formats share.
 
 Files come from the sandbox and may be anything: a forged, broken, huge or hostile one is *no document*, with the
-reason, and never an exception. Sizes, counts and time are bounded, nothing in a file is executed, and no address in it
-is followed. OpenDocument files are in `opendocument`, PDF in `pdf`.
+reason, and never an exception; only a machine that cannot read one raises (see `pdf`). Sizes, counts and time are
+bounded, nothing in a file is executed, and no address in it is followed. OpenDocument files are in `opendocument`, PDF
+in `pdf`.
 """
 
 from __future__ import annotations

@@ -122,6 +122,8 @@ class Door:
         request = b"\0".join(fields)
         if len(request) > REQUEST_BYTES:
             raise OSError(errno.E2BIG, os.strerror(errno.E2BIG), about)
+        if request.count(b"\0") != len(fields) - 1:
+            raise OSError(errno.EINVAL, "No name has a NUL in it", about)
         with self._lock:
             if not self.alive:
                 raise self.ended()

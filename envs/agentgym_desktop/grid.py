@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from agentgym.observation import MAX_NAME, Box
 from agentgym_desktop.accessible import bits_of, get_property, number_of, text_of
 from agentgym_desktop.atspi import Call
+from agentgym_desktop.columns import letters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,7 +172,7 @@ class Grid:
         bottom = max([span.top + LEAST_ROWS, *(row + 1 + MARGIN_ROWS for row, _ in filled)])
         right = max([span.left + LEAST_COLUMNS, *(column + 1 + MARGIN_COLUMNS for _, column in filled)])
         return [
-            Cell(row, column, f"{_letters(column)}{row + 1}", text, Box(x, y, width, height), -1)
+            Cell(row, column, f"{letters(column)}{row + 1}", text, Box(x, y, width, height), -1)
             for (row, column), text in texts.items()
             if row in rows and column in columns and row < bottom and column < right
             for x, width in (columns[column],)
@@ -208,13 +209,3 @@ class Grid:
             cell._replace(name=cell.name or " ".join(filter(None, names.get(index, [])))[:MAX_NAME])
             for index, cell in enumerate(cells)
         ]
-
-
-def _letters(column: int) -> str:
-    """Return the name of a sheet's column: A, B, and after Z AA."""
-    name = ""
-    column += 1
-    while column:
-        column, letter = divmod(column - 1, 26)
-        name = chr(65 + letter) + name
-    return name

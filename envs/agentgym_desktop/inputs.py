@@ -34,6 +34,7 @@ PIXELS_A_CLICK = 50  # what one click of the wheel scrolls, about, in the apps o
 PASTE_CHARACTERS = 400  # longer texts are filled in from the clipboard
 PASTE_S = 2.0
 REPEATS_S = {"Galculator": 0.13}  # windows' classes -> between two strokes of one key, or the app misses the second
+REPEATS_BOUND_S = 10.0  # for all of these pauses of one action; what is left of its text is typed without
 BUTTONS = {"left": 1, "middle": 2, "right": 3}
 WHEEL_UP, WHEEL_DOWN, WHEEL_LEFT, WHEEL_RIGHT = 4, 5, 6, 7
 LISTS = frozenset({"listbox", "list", "menu", "radiogroup", "tablist", "tree", "treegrid", "grid", "table"})
@@ -78,6 +79,7 @@ class Inputs:
         self._keyboard = Keyboard(display.connection)
         self._struck: dict[Stroke, float] = {}  # when each key was pressed last
         self._pause_s: float | None = None  # of `REPEATS_S`, for the app that has the keyboard; None while not known
+        self._pauses_end = 0.0  # when no more of them are made
         self._clicked = (-SAME_PLACE, -SAME_PLACE, 0, 0.0)  # x, y, button and when
 
     def perform(
@@ -94,6 +96,7 @@ class Inputs:
             InfrastructureError: the X server ended or does not answer, or the window manager ended.
         """
         self._pause_s = None
+        self._pauses_end = time.monotonic() + REPEATS_BOUND_S
         try:
             self._perform(action, spots, option or (lambda _element, _label: None))
         except ActionError as error:
@@ -256,7 +259,7 @@ class Inputs:
             if self._pause_s is None:
                 active = self._windows.active
                 self._pause_s = REPEATS_S.get(active.app, 0.0) if active is not None else 0.0
-            if self._pause_s:
+            if self._pause_s and now < self._pauses_end:
                 self._connection.sync()
                 self._settling.handled()  # its time begins when it has taken the key
                 self._connection.wait(bool, self._pause_s)

@@ -65,6 +65,8 @@ class Keeper:
         """End it with all its sandboxes, and wait until all is removed."""
         if self._owner != os.getpid():
             return
+        with contextlib.suppress(OSError):  # it is gone already
+            self._socket.shutdown(socket.SHUT_RDWR)  # closing would not do: forked processes have it open, too
         self._socket.close()
         try:
             self._process.wait(STOP_S)
@@ -76,6 +78,10 @@ class Keeper:
 _lock = threading.Lock()
 # The last one is in use; those before it have died, or belong to the process that this one was forked from.
 _keepers: list[Keeper] = []
+
+
+# A process forked while another thread holds the lock would wait for it for ever.
+os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 def keeper() -> Keeper:

@@ -141,12 +141,21 @@ def _tables(node: Node) -> Iterator[Node]:
             yield from _tables(each)
 
 
+def _own(node: Node, *tags: str) -> Iterator[Node]:
+    """Return what is below a node and has one of some tags, but not what is in a table below it."""
+    for each in node.nodes:
+        if each.tag in tags:
+            yield each
+        if each.tag != "table:table":
+            yield from _own(each, *tags)
+
+
 def _rows(table: Node) -> tuple[tuple[str, ...], ...]:
     rows = []
     cells = 0
-    for row in table.every("table:table-row"):
+    for row in _own(table, "table:table-row"):
         texts = tuple(
-            "\n".join(text_of(each) for each in cell.every("text:p", "text:h"))
+            "\n".join(text_of(each) for each in _own(cell, "text:p", "text:h"))
             for cell in row.nodes
             if cell.tag == "table:table-cell"
         )

@@ -1,8 +1,9 @@
 """OpenDocument files, read for a judge: sheets and texts (https://docs.oasis-open.org/office/OpenDocument/v1.3/).
 
-A file is a zip archive of XML parts. It is read as in `documents`: no archive that unpacks to more than `MAX_PART` a
-part, no document type and hence no entities, no tree deeper than `MAX_DEPTH`, and nothing that repeats itself without
-end is written out. Libraries that read these files leave one of these open.
+A file is a zip archive of XML parts. It is read as in `documents`: no part that unpacks to more than `MAX_PART`, not
+more than `MAX_UNPACKED` and `MAX_NODES` of all that are read, however often; no document type and hence no entities,
+no tree deeper than `MAX_DEPTH`, and nothing that repeats itself without end is written out. Libraries that read these
+files leave one of these open.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
 
 MAX_PARTS = 2_000  # of an archive
 MAX_PART = 8_000_000  # bytes of one, unpacked
-MAX_NODES = 300_000  # of a part
+MAX_UNPACKED = 24_000_000  # bytes of all parts that are read
+MAX_NODES = 300_000  # of all parts that are read
 MAX_DEPTH = 100
 MAX_ATTRIBUTES = 100  # of an element
 MAX_STYLES = 5_000  # that are looked up
 MAX_PARENTS = 20  # of a style
+MAX_SPACES = 100  # that one element stands for
+PACKED = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})  # as the format has it; others may take any memory
 SHEET, TEXT = "application/vnd.oasis.opendocument.spreadsheet", "application/vnd.oasis.opendocument.text"
 _OASIS = "urn:oasis:names:tc:opendocument:xmlns:"
 _PREFIXES = {
@@ -85,6 +89,7 @@ class Archive:
             self._zip = zipfile.ZipFile(io.BytesIO(content))
         except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
             raise RefusedError("the file is no OpenDocument: it is no zip archive") from error
+        self._bytes_left, self._nodes_left = MAX_UNPACKED, MAX_NODES
         if len(self._zip.infolist()) > MAX_PARTS:
             raise RefusedError(f"the file has more than {MAX_PARTS} parts")
         if self.part("mimetype").strip() != kind.encode():
@@ -97,14 +102,21 @@ class Archive:
             RefusedError: there is none, or it cannot be unpacked, or is too big.
         """
         try:
-            with self._zip.open(name) as file:
-                content = file.read(MAX_PART + 1)
+            info = self._zip.getinfo(name)
         except KeyError as error:
             raise RefusedError(f"the file has no part {name!r}") from error
+        if info.compress_type not in PACKED:
+            raise RefusedError(f"the file's part {name!r} is packed in a way that OpenDocument does not have")
+        try:
+            with self._zip.open(info) as file:
+                content = file.read(min(MAX_PART, self._bytes_left) + 1)
         except (zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, OSError, EOFError) as error:
             raise RefusedError(f"the file's part {name!r} cannot be unpacked") from error
         if len(content) > MAX_PART:
             raise RefusedError(f"the file's part {name!r} has more than {MAX_PART} bytes")
+        if len(content) > self._bytes_left:
+            raise RefusedError(f"the file's parts have more than {MAX_UNPACKED} bytes")
+        self._bytes_left -= len(content)
         return content
 
     def tree(self, name: str) -> Node:
@@ -113,17 +125,26 @@ class Archive:
         Raises:
             RefusedError: as for `part`, or it is no XML.
         """
-        return _Builder(name).build(self.part(name))
+        builder = _Builder(name, self._nodes_left)
+        try:
+            return builder.build(self.part(name))
+        finally:
+            self._nodes_left = builder.nodes_left
 
 
 class _Builder:
-    """Builds the tree of a part."""
+    """Builds the tree of a part.
 
-    def __init__(self, name: str) -> None:
+    Args:
+        name: the part's.
+        nodes_left: how many elements it may have.
+    """
+
+    def __init__(self, name: str, nodes_left: int) -> None:
+        self.nodes_left = nodes_left
         self._name = name
         self._root = Node("", {})
         self._open = [self._root]
-        self._nodes = 0
 
     def build(self, content: bytes) -> Node:
         parser = expat.ParserCreate(namespace_separator="}")
@@ -143,8 +164,8 @@ class _Builder:
         return next(self._root.nodes)
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        self._nodes += 1
-        if self._nodes > MAX_NODES or len(self._open) > MAX_DEPTH or len(attributes) > MAX_ATTRIBUTES:
+        self.nodes_left -= 1
+        if self.nodes_left < 0 or len(self._open) > MAX_DEPTH or len(attributes) > MAX_ATTRIBUTES:
             raise RefusedError(f"the file's part {self._name!r} has too many elements")
         node = Node(_short(tag), {_short(name): value for name, value in attributes.items()})
         self._open[-1].children.append(node)
@@ -225,7 +246,7 @@ def text_of(node: Node) -> str:
         if isinstance(child, str):
             parts.append(child)
         elif child.tag == "text:s":
-            parts.append(" " * min(int_of(child, "text:c", 1), 1_000))
+            parts.append(" " * min(int_of(child, "text:c", 1), MAX_SPACES))
         elif child.tag in {"text:tab", "text:line-break"}:
             parts.append("\t" if child.tag == "text:tab" else "\n")
         elif child.tag not in {"text:note", "office:annotation", "text:tracked-changes", "draw:frame"}:

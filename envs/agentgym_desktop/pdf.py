@@ -6,16 +6,19 @@ it takes forever. What comes back is text and sizes; nothing in a file is execut
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agentgym.errors import MissingDependencyError, SessionTimeoutError, WorldCrashedError
 from agentgym_desktop.documents import Read, RefusedError, within_size
 
-TIMEOUT_S = 20.0  # on a busy machine; the process's own limit is of CPU time
+TIMEOUT_S = 60.0  # on a machine with far too much to do; the process's own limit is a few seconds of CPU time
 _READER = Path(__file__).with_name("pdf_reader.py")
 
 
@@ -50,6 +53,10 @@ def read_pdf(content: bytes | None) -> Read[Pdf]:
 
     Args:
         content: of the file; None where there is none.
+
+    Raises:
+        MissingDependencyError: pypdf is not installed.
+        InfrastructureError: the machine could not read it.
     """
     try:
         content = within_size(content)
@@ -61,12 +68,20 @@ def read_pdf(content: bytes | None) -> Read[Pdf]:
 
 
 def _run(content: bytes) -> bytes:
+    if importlib.util.find_spec("pypdf") is None:
+        raise MissingDependencyError(
+            "A judge of PDF files needs pypdf. Install it with `pip install 'agentgym-cua[desktop]'`."
+        )
     try:
         done = subprocess.run(  # noqa: S603 (our own script, which takes the file as input)
             [sys.executable, "-I", str(_READER)], input=content, capture_output=True, timeout=TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise RefusedError(f"the PDF could not be read within {TIMEOUT_S:g} s") from error
+        raise SessionTimeoutError(f"A PDF was not read within {TIMEOUT_S:g} s: the machine is too busy.") from error
+    except OSError as error:
+        raise WorldCrashedError(f"The process that reads a PDF could not be started: {error}.") from error
+    if done.returncode == -signal.SIGKILL:  # its own limits end it otherwise
+        raise WorldCrashedError("The process that reads a PDF was killed: the machine may have no memory left.")
     if done.returncode != 0:
         raise RefusedError("the PDF cannot be read, or not within the limits of time and memory")
     return done.stdout

@@ -12,7 +12,7 @@ import sys
 import warnings
 from io import BytesIO
 
-CPU_S = 8
+CPU_S = 4  # the signal that ends it then is not the one that a machine without memory sends
 MEMORY = 1_500_000_000  # bytes of addresses
 MAX_PAGES = 200
 MAX_TEXT = 200_000  # characters of all pages
@@ -21,7 +21,7 @@ MAX_TEXT = 200_000  # characters of all pages
 def main() -> None:
     """Read the file and say what is in it."""
     content = sys.stdin.buffer.read()
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S + 1))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

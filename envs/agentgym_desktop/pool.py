@@ -63,15 +63,21 @@ class Pool(Generic[Kind, Thing]):
 
     @property
     def ready(self) -> int:
-        """How many wait that are started."""
+        """How many wait that have started; one that failed to does not count."""
         with self._lock:
-            return sum(map(_is_done, self._places))
+            return sum(map(_is_ready, self._places))
 
-    def expect(self, owner: int, kind: Kind) -> None:
-        """Have one of a kind started, as soon as there is room; takes the place of what the owner expected before."""
+    def expect(self, owner: int, kind: Kind, *, rather: bool = True) -> None:
+        """Have one of a kind started, as soon as there is room.
+
+        Args:
+            owner: who will need it.
+            kind: which.
+            rather: whether it takes the place of another kind that the owner expected before.
+        """
         with self._lock:
             former = [place for place in self._places if place.owner == owner]
-            if self._closed or any(place.kind == kind for place in former):
+            if self._closed or any(place.kind == kind for place in former) or (former and not rather):
                 return
             self._places = [place for place in self._places if place.owner != owner]
             self._places.append(_Place(owner, kind))
@@ -151,6 +157,11 @@ class Pool(Generic[Kind, Thing]):
 
 def _is_done(place: _Place[Kind, Thing]) -> bool:
     return place.standby is not None and place.standby.done()
+
+
+def _is_ready(place: _Place[Kind, Thing]) -> bool:
+    standby = place.standby
+    return standby is not None and standby.done() and not standby.cancelled() and standby.exception() is None
 
 
 def _close(standby: Future[Thing]) -> None:

@@ -1,15 +1,16 @@
 """What runs beneath the apps of a desktop: X server, window manager, message bus, accessibility registry.
 
 They start side by side as far as they can, and each is waited for: the X server by its greeting, the buses by their
-socket, the window manager by its list of windows (apps that map windows before it is there are never seen). One bus is
-both the session's and that of accessibility: one process less, and its address is known before it runs.
+socket, the window manager by its list of windows (apps that map windows before it is there are never seen). The
+registry is waited for by who reads elements (`accessibility`), before any app starts. One bus is both the session's and
+that of accessibility: one process less, and its address is known before it runs.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentgym.errors import MissingDependencyError, SessionTimeoutError
+from agentgym.errors import MissingDependencyError, SessionCrashedError, SessionTimeoutError
 from agentgym_desktop import display as screen
 from agentgym_desktop.connection import PROPERTY_NOTIFY
 from agentgym_desktop.display import Display, await_socket, ended
@@ -63,7 +64,7 @@ def start(sandbox: Sandbox, size: tuple[int, int]) -> Services:
 
     Raises:
         MissingDependencyError: a program is not installed.
-        SessionCrashedError: one ended at once; the error has the end of its log.
+        SessionCrashedError: one ended at once; the error has the end of its log. Or there is no process left for it.
         SessionTimeoutError: one does not answer.
     """
     server = _spawn(sandbox, screen.command(size))
@@ -98,6 +99,8 @@ def _spawn(sandbox: Sandbox, command: Sequence[str]) -> Child:
             f"A desktop needs the program {command[0]!r}, which is not installed. "
             f"Install it with: sudo apt-get install --no-install-recommends {package}"
         ) from error
+    except OSError as error:
+        raise SessionCrashedError(f"The desktop's {command[0]} could not be started: {error}.") from error
 
 
 def _await_window_manager(display: Display, manager: Child) -> None:

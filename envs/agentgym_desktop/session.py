@@ -78,7 +78,6 @@ class Session:
         common = Kind.of(task)
         kind, desktop = self._pool.take(self._slot, (common._replace(instance=instance), common))
         self._desktop = desktop
-        self._pool.expect(self._slot, common)  # unless somebody knows better
         try:
             if kind.instance is None:
                 desktop.prepare(setup)
@@ -100,6 +99,8 @@ class Session:
         if desktop is None or task is None:
             raise SessionStateError("step before reset: this session has no running episode; call reset first.")
         answer = action.answer if isinstance(action, Done) else None
+        # Only now: who knows which episode comes next has said so since the reset, and no start is thrown away.
+        self._pool.expect(self._slot, Kind.of(task), rather=False)
         try:
             error = desktop.act(action)
             observation = desktop.look(self._look, self._setup.instruction, error=error)

@@ -35,13 +35,14 @@ ENVIRONMENT: dict[str, str] = {
 }
 """Variables that every app needs, beside those of the sandbox."""
 
+# Without the folder of accessibility services: asked for the registry before ours has its name, the bus would start
+# another one, and ours would end.
 _BUS_CONFIG = f"""<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
   <type>session</type>
   <listen>unix:path={BUS}</listen>
   <auth>EXTERNAL</auth>
-  <servicedir>/usr/share/dbus-1/accessibility-services</servicedir>
   <servicedir>/usr/share/dbus-1/services</servicedir>
   <policy context="default">
     <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>

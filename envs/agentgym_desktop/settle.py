@@ -182,6 +182,8 @@ class Settling:
         deadline = now + bound_s
         while asked & self._unanswered.keys():
             left = deadline - time.monotonic()
+            if left <= 0:  # also where a program changes the list of windows all the time
+                return False
             if not connection.wait(lambda: self._list_changed or not asked & self._unanswered.keys(), left):
                 return False
             if self._list_changed:  # a window that has been closed does not answer

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from agentgym_desktop.columns import letters
 from agentgym_desktop.documents import MAX_CELLS, Read, RefusedError
 from agentgym_desktop.opendocument import SHEET, Archive, Node, Styles, int_of, text_of
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 MAX_SHEETS = 200
-MAX_CHARTS = 20
+MAX_CHARTS = 20  # of a workbook
 NUMBERS = frozenset({"float", "percentage", "currency"})
 
 
@@ -94,7 +95,7 @@ def read_workbook(content: bytes | None) -> Read[Workbook]:
         tables = [table for table in tables if table.tag == "table:table"]
         if not 0 < len(tables) <= MAX_SHEETS:
             raise RefusedError("the file has no sheets, or too many")  # noqa: TRY301 (one handler makes reasons of all)
-        return Read(Workbook(tuple(_Reader(archive, styles).sheet(table) for table in tables)))
+        return Read(Workbook(tuple(map(_Reader(archive, styles).sheet, tables))))
     except RefusedError as error:
         return Read(None, str(error))
 
@@ -107,9 +108,13 @@ def _optional(archive: Archive, name: str) -> Iterator[Node]:
 
 
 class _Reader:
+    """Reads the sheets of a workbook, which share what may be read."""
+
     def __init__(self, archive: Archive, styles: Styles) -> None:
         self._archive = archive
         self._styles = styles
+        self._cells_left = MAX_CELLS
+        self._charts_left = MAX_CHARTS
 
     def sheet(self, table: Node) -> Sheet:
         defaults = _columns(table)
@@ -119,14 +124,20 @@ class _Reader:
         for each in table.every("table:table-row"):
             times = max(1, int_of(each, "table:number-rows-repeated", 1))
             found = self._row(each, defaults)
-            if found and times * len(found) + len(cells) > MAX_CELLS:
-                raise RefusedError("a sheet has too many cells")
-            if each.get("table:visibility") == "filter" and times <= MAX_CELLS:
+            if found:
+                self._spend(times * len(found))
+            if each.get("table:visibility") == "filter" and times <= self._cells_left:  # beyond, they are empty
+                self._spend(times)
                 filtered |= set(range(row + 1, row + 1 + times))
             for number in range(row, row + times) if found else ():
                 cells |= {f"{letters(column)}{number + 1}": cell for column, cell in found.items()}
             row += times
         return Sheet(table.get("table:name"), cells, tuple(self._charts(table)), frozenset(filtered))
+
+    def _spend(self, cells: int) -> None:
+        self._cells_left -= cells
+        if self._cells_left < 0:
+            raise RefusedError("the sheets have too many cells")
 
     def _row(self, row: Node, defaults: Mapping[int, str]) -> dict[int, Cell]:
         found: dict[int, Cell] = {}
@@ -138,8 +149,8 @@ class _Reader:
             style = each.get("table:style-name") or row.get("table:default-cell-style-name") or defaults.get(column, "")
             cell = self._cell(each, style)
             if cell is not None:
-                if len(found) + times > MAX_CELLS:
-                    raise RefusedError("a sheet has too many cells")
+                if len(found) + times > self._cells_left:
+                    raise RefusedError("the sheets have too many cells")
                 found |= dict.fromkeys(range(column, column + times), cell)
             column += times
         return found
@@ -167,7 +178,8 @@ class _Reader:
 
     def _charts(self, table: Node) -> Iterator[Chart]:
         objects = [each for each in table.every("draw:object") if each.get("xlink:href")]
-        for each in objects[:MAX_CHARTS]:
+        for each in objects[: self._charts_left]:
+            self._charts_left -= 1
             name = each.get("xlink:href").removeprefix("./")
             try:
                 chart = next(self._archive.tree(f"{name}/content.xml").every("chart:chart"), None)
@@ -176,16 +188,6 @@ class _Reader:
             if chart is not None:
                 kind = chart.get("chart:class").partition(":")[2]
                 yield Chart(kind, each.get("draw:notify-on-update-of-ranges"))
-
-
-def letters(column: int) -> str:
-    """Return the name of a column, counted from 0: A, and after Z AA."""
-    name = ""
-    column += 1
-    while column:
-        column, letter = divmod(column - 1, 26)
-        name = chr(65 + letter) + name
-    return name
 
 
 def _columns(table: Node) -> dict[int, str]:

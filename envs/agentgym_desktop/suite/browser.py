@@ -128,7 +128,8 @@ class FillForm(BrowserPageTask):
             for field, value in wanted.items()
             if field != "lunch"
         ]
-        parts.append(Part("lunch is as wanted", bool(sent) and sent.get("lunch") == wanted.get("lunch")))
+        named = parts[0].so  # a form sent as it was says nothing of lunch, either
+        parts.append(Part("lunch is as wanted", named and sent.get("lunch") == wanted.get("lunch")))
         parts.append(Part("all of it is", bool(sent) and sent == wanted, 3.0))
         return judge(parts, self.harm(evidence))
 

@@ -113,14 +113,16 @@ class TurnToPage(PdfTask):
         setup, people, _ = self.bills(rng, "")
         at = rng.randrange(1, len(people))
         instruction = f"I want to read the bill for {people[at]}. Turn to its page and leave it on the screen."
-        return Setup(instruction, {**setup.goal, "page": str(at + 1)}, setup.files, setup.opens)
+        goal = {**setup.goal, "page": str(at + 1), "person": people[at]}
+        return Setup(instruction, goal, setup.files, setup.opens)
 
     def score(self, evidence: Evidence) -> Score:
-        """Judge the number of the page that is shown."""
-        page = evidence.goal["page"]
+        """Judge the page that is shown, by its number and by what is on it: a number may be written and not gone to."""
+        page, line = evidence.goal["page"], f"For {evidence.goal['person']}"
         shown = [each.value for each in evidence.elements if each.name == "page-label-entry"]
         viewers = [window for window in evidence.windows if window.title == evidence.goal["name"] and not window.hidden]
-        so = shown == [page] and bool(viewers)
+        on_screen = any(line in each.name for each in evidence.elements if each.role == "text")
+        so = shown == [page] and on_screen and bool(viewers)
         return judge([Part(f"page {page} is shown ({shown})", so)], harm_done(evidence, evidence.goal["files"]))
 
     def oracle(self, observation: Observation) -> OracleScript:

@@ -159,11 +159,11 @@ class FormatTable(SheetTask):
         percent = {name for name, cell in cells.items() if cell.kind == "percentage"}
         headings = {"A1", "B1", "C1", "D1"}
         figures = {f"{column}{row}" for row in range(2, len(rows) + 1)}
-        parts = [
-            Part(f"the headings are bold ({reason})", headings <= bold, 0.4),
-            Part("nothing but the headings is bold", headings == bold, 0.1),
-            Part(f"the figures of {column} are percentages", figures <= percent, 0.4),
-            Part("no others are", figures == percent, 0.1),
+        parts = [  # which cells is the task: all of them made bold is little
+            Part(f"the headings are bold ({reason})", headings <= bold, 0.1),
+            Part("nothing but the headings is bold", headings == bold, 0.4),
+            Part(f"the figures of {column} are percentages", figures <= percent, 0.1),
+            Part("no others are", figures == percent, 0.4),
         ]
         return judge(parts, self.harm(evidence))
 
