@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 import agentgym
 from agentgym import registry
@@ -15,6 +13,9 @@ from agentgym.task import Instance
 from agentgym.world import Step
 from agentgym_desktop import task as desktop_task
 from agentgym_desktop import world as desktop_world
+
+if TYPE_CHECKING:
+    import pytest
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = (DOCS / "desktop.md").read_text()
