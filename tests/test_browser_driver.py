@@ -114,7 +114,7 @@ def test_a_driver_that_does_not_start_says_what_to_do(monkeypatch: pytest.Monkey
     monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", "/no/such/node")
     with (
         BrowserWorld() as world,
-        pytest.raises(MissingDependencyError, match=r"/no/such/node.*Reinstall: pip install"),
+        pytest.raises(MissingDependencyError, match=r"/no/such/node.*Reinstall: `pip install"),
     ):
         world.reset({0: Instance(AuthorTask(), 0)})
 

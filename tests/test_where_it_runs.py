@@ -84,7 +84,8 @@ if __name__ == "__main__":
     env.step("wait(0)")
     env.close()
     left = [process for process in family if process.is_running() and process.name() != "python"]
-    env.reset(seed=1)
+    with agentgym.make('miniwob/click-button') as another:
+        another.reset(seed=1)
     theirs = psutil.Process(child.pid).children(recursive=True)
     here.send("end")
     child.join({BOUND_S})
