@@ -280,12 +280,15 @@ class TestNothingIsLeft:
         with BrowserWorld() as world:  # whatever Python itself opens once
             open_page(world, CALM)
         here = psutil.Process()
-        before = (here.num_fds(), threading.active_count(), here.children(recursive=True))
+        descriptors, threads, processes = here.num_fds(), threading.active_count(), {*here.children(recursive=True)}
         world = BrowserWorld(num_slots=2)
         world.reset({0: Instance(CALM, 0), 1: Instance(CALM, 0)})
         assert len(list(folders.iterdir())) == 1
         world.close()
-        assert (here.num_fds(), threading.active_count(), here.children(recursive=True)) == before
+        # Less than before is fine: what tests before this one have left to end may end meanwhile.
+        assert here.num_fds() <= descriptors
+        assert threading.active_count() <= threads
+        assert not {*here.children(recursive=True)} - processes
         assert not list(folders.iterdir())
 
     def test_a_killed_keeper_takes_its_browser_along_and_the_next_reset_works(self, folders: Path) -> None:
