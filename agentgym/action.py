@@ -16,9 +16,12 @@ import json
 import operator
 import re
 from dataclasses import dataclass
-from typing import ClassVar, Literal, SupportsIndex, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, SupportsIndex, get_args
 
 from agentgym.errors import ActionError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 MAX_ELEMENT = 9_999  # highest element id that an observation may give
 MAX_PIXEL = 16_384  # highest coordinate, about the largest surface Chromium draws
@@ -208,6 +211,20 @@ class Done(Action):
 ACTIONS: dict[str, type[Action]] = {
     kind.name: kind for kind in (Click, Hover, Drag, Scroll, Type, Fill, Press, Select, Wait, Done)
 }
+
+
+def read_chord(keys: str, modifiers: Collection[str]) -> tuple[list[str], str]:
+    """Read the keys of a `Press`, such as ``Control+a`` or ``Enter``: the modifiers that are held, and the key.
+
+    Raises:
+        ActionError: what is held is none of the modifiers.
+    """
+    *held, last = keys.split("+") if not keys.endswith("+") else [*keys[:-1].rstrip("+").split("+"), "+"]
+    held = [name for name in held if name]
+    for name in held:
+        if name not in modifiers:
+            raise ActionError(f"press: {ascii(name)[:40]} is no modifier; use {', '.join(modifiers)}.")
+    return held, last
 
 
 def format_action(action: Action) -> str:

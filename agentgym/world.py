@@ -91,6 +91,18 @@ class World(ABC):
         This default forgets it. A slot may be reset to something else all the same.
         """
 
+    def check_slots(self, slots: Iterable[int]) -> None:
+        """Check that slots exist and are free.
+
+        Raises:
+            IndexError: there is no such slot.
+            SessionStateError: one is under way.
+        """
+        for slot in slots:
+            if not 0 <= slot < self.num_slots:
+                raise IndexError(f"slot {slot} is outside of this world's {self.num_slots} slots")
+        refuse_busy(slots, self.under_way)
+
     @property
     def under_way(self) -> frozenset[int]:
         """The slots whose work was submitted, and whose result was not collected yet."""

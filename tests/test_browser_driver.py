@@ -20,9 +20,9 @@ from agentgym_browser import driver as driver_module
 from agentgym_browser.world import BrowserWorld
 from tests.author_task import AuthorTask
 from tests.browser_page import PageTask, open_page
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 BOUND_S = 20.0  # far more than anything here takes: the machine may be busy
@@ -49,13 +49,6 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where browsers and Playwright put their folders."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     return tmp_path
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + BOUND_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def test_a_world_whose_tasks_have_no_hooks_starts_no_driver() -> None:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,9 +31,10 @@ from agentgym_browser import chromium, inputs, session
 from agentgym_browser.limits import alive
 from agentgym_browser.world import BrowserWorld
 from tests.browser_page import PageTask, act, open_page
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 BOUND_S = 60.0  # far more than anything here takes: the machine may be busy
 CALM = PageTask("<button>ok</button>")
@@ -74,13 +74,6 @@ def world() -> Iterator[BrowserWorld]:
     with BrowserWorld(num_slots=2) as world:
         world.reset({0: Instance(CALM, 0), 1: Instance(CALM, 1)})
         yield world
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + BOUND_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def browser_of(world: BrowserWorld) -> psutil.Process:

@@ -7,7 +7,6 @@ Each way out is tried twice: by a page behind the wall, and by the same page in 
 from __future__ import annotations
 
 import socket
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psutil
@@ -17,11 +16,12 @@ from agentgym.action import Click, Press, Wait
 from agentgym.task import Instance
 from agentgym_browser import Answer, BrowserWorld, Site, chromium
 from agentgym_browser.network import ORIGIN
-from tests.browser_page import BOUND_S, PageTask, act, found_on, open_page
+from tests.browser_page import PageTask, act, found_on, open_page
 from tests.listener import LOOPBACK, Listener, addresses, listening
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from agentgym_browser import Setup
@@ -79,13 +79,6 @@ def browsers() -> Iterator[Browsers]:
             patch.setattr(chromium, "WALL_FLAGS", ())
             open_page(without, CALM)
         yield Browsers(walled, without)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + BOUND_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
 
 
 def script(text: str) -> str:

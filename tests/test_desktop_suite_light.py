@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agentgym.action import Click, Done, Press, Type
-from agentgym.episode import EpisodeKey, Trajectory
-from agentgym.policy.oracle import OraclePolicy
-from agentgym.rollout.collector import Collector, EpisodeRequest
 from agentgym.task import Instance
 from agentgym.world import Step
 from agentgym_desktop.apps import CALCULATOR, EDITOR, FILES
@@ -18,11 +15,13 @@ from agentgym_desktop.suite import calculator, editor, files, terminal, windows
 from agentgym_desktop.suite.calculator import displayed
 from agentgym_desktop.suite.hands import find, find_all
 from agentgym_desktop.world import DesktopWorld
+from tests.desktop_oracles import play
 from tests.desktop_task import AppTask, act, begin, desktop_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from agentgym.episode import Trajectory
     from agentgym_desktop.task import DesktopTask
 
 TASKS: tuple[DesktopTask, ...] = (*editor.TASKS, *files.TASKS, *terminal.TASKS, *calculator.TASKS, *windows.TASKS)
@@ -45,16 +44,7 @@ def world() -> Iterator[DesktopWorld]:
 @pytest.fixture(scope="module")
 def played(world: DesktopWorld, request: pytest.FixtureRequest) -> dict[str, Trajectory]:
     """What the oracles have done, two at a time, in the tasks whose tests are to be run."""
-    plays = test_the_oracle_solves_it.__name__
-    tests = [item for item in request.session.items if isinstance(item, pytest.Function) and item.originalname == plays]
-    wanted = {test.callspec.id for test in tests}
-    found: dict[str, Trajectory] = {}
-    for seed in range(2):  # an oracle may miss one of twenty on a busy machine, where an app is late
-        left = [task for task in TASKS if task.id in wanted and not (task.id in found and found[task.id].success)]
-        requests = [EpisodeRequest(EpisodeKey(task.id, seed), task) for task in left]
-        trajectories = Collector(world, OraclePolicy()).collect(requests)
-        found |= {each.key.task_id: each for each in trajectories if each.outcome != "infrastructure"}
-    return found
+    return play(world, TASKS, request, test_the_oracle_solves_it.__name__)
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)

@@ -15,23 +15,12 @@ from agentgym_desktop.child import Finished
 from agentgym_desktop.suite import calculator, editor, files, terminal, windows
 from agentgym_desktop.suite.judging import Part, harm_done, judge, lines_of, text_of
 from agentgym_desktop.suite.terminal import MAX_ARCHIVE, unpacked
-from tests.desktop_left import Left
+from tests.desktop_left import Left, left, value
 
 if TYPE_CHECKING:
     from agentgym_desktop.task import DesktopTask
 
 TASKS: tuple[DesktopTask, ...] = (*editor.TASKS, *files.TASKS, *terminal.TASKS, *calculator.TASKS, *windows.TASKS)
-
-
-def left(task: DesktopTask, seed: int = 0) -> Left:
-    return Left.untouched(task.prepare(seed))
-
-
-def value(task: DesktopTask, evidence: Left) -> float:
-    score = task.score(evidence)
-    assert score is not None
-    assert score.value is not None
-    return score.value
 
 
 def cells(*names: str) -> tuple[Element, ...]:

@@ -26,8 +26,9 @@ from agentgym.train.learner import grpo_arguments, make_trainer
 from agentgym.train.ppo import AgentPPOTrainer
 from agentgym.train.rows import Row, loss_mask, rows_to_batch
 from agentgym.train.trainer import Groups, Schedule
+from tests.learning import SGD, Replay
 from tests.test_rows import rows as text_rows
-from tests.test_trainer import SGD, Replay, Weights, difference, largest, update, weights
+from tests.test_trainer import Weights, difference, largest, update, weights
 from tests.toy_world import FillTask, ToyWorld
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from agentgym.train.config import TrainConfig
 from agentgym.train.folder import RunFolder
 from agentgym.train.learner import grpo_arguments, make_trainer
 from agentgym.train.trainer import AgentGRPOTrainer, Generation, Schedule
-from tests.test_trainer import GROUP_SIZE, PRESS, SGD, judged, played
+from tests.learning import SGD
+from tests.test_trainer import GROUP_SIZE, PRESS, judged, played
 from tests.toy_world import TOY
 
 if TYPE_CHECKING:

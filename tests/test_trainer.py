@@ -15,42 +15,23 @@ from trl import GRPOConfig, GRPOTrainer
 
 from agentgym.episode import EpisodeKey, Trajectory
 from agentgym.policy.transformers import TransformersPolicy
-from agentgym.rollout.collector import Collector, CollectorStats, EpisodeRequest
+from agentgym.rollout.collector import Collector, EpisodeRequest
 from agentgym.train.config import TrainConfig
 from agentgym.train.folder import RunFolder
 from agentgym.train.learner import grpo_arguments
 from agentgym.train.rows import Row, rows_to_batch
 from agentgym.train.trainer import AgentGRPOTrainer, Generation, Schedule, optimizer_steps_per_generation
+from tests.learning import SGD, Replay
 from tests.toy_world import TOY, ToyWorld
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 PRESS = TOY["toy/press"]
 GROUPS, GROUP_SIZE = 2, 4
-SGD = {
-    "optim": "sgd",  # Adam divides by the gradient's size, so that rounding becomes a step of full length
-    "learning_rate": 0.3,
-    "lr_scheduler_type": "constant",
-    "max_grad_norm": 0.0,
-    "loss_type": "dapo",
-    "report_to": "none",
-}
 
 Weights = dict[str, torch.Tensor]
-
-
-class Replay:
-    """An episode source that hands out episodes played before."""
-
-    def __init__(self, trajectories: Sequence[Trajectory]) -> None:
-        self.stats = CollectorStats()
-        self._trajectories = trajectories
-
-    def collect(self, requests: Iterable[EpisodeRequest]) -> Iterator[Trajectory]:
-        del requests
-        yield from self._trajectories
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from agentgym.action import read_chord
 from agentgym.errors import ActionError
 
 MODIFIERS = {"Alt": 1, "Control": 2, "Meta": 4, "Shift": 8}
@@ -77,11 +78,7 @@ def chord(keys: str) -> list[dict[str, Any]]:
     Raises:
         ActionError: a part is not a key, or a modifier is none.
     """
-    *held, last = keys.split("+") if not keys.endswith("+") else [*keys[:-1].rstrip("+").split("+"), "+"]
-    held = [name for name in held if name]
-    for name in held:
-        if name not in MODIFIERS:
-            raise ActionError(f"press: {ascii(name)[:40]} is no modifier; use {', '.join(MODIFIERS)}.")
+    held, last = read_chord(keys, MODIFIERS)
     events = []
     bits = 0
     for name in held:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from agentgym.action import Action
 from agentgym.errors import InfrastructureError, SessionStateError
 from agentgym.look import PARTS, PLAIN, Look, Part, all_parts
-from agentgym.world import Step, World, refuse_busy, refuse_too_many
+from agentgym.world import Step, World, refuse_too_many
 from agentgym_browser.author import Author
 from agentgym_browser.browser import Browser
 from agentgym_browser.chromium import browser_version, find_chromium, find_visible_chromium, sandboxed
@@ -31,7 +31,7 @@ from agentgym_browser.trace import check_folder
 from agentgym_browser.work import WorkUnderWay
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping
+    from collections.abc import Coroutine, Mapping
 
     from agentgym.observation import Observation
     from agentgym.task import Instance
@@ -132,18 +132,18 @@ class BrowserWorld(World):
 
         Sessions of a browser that has ended stay until their slot is reset: stepped before that, they say so.
         """
-        self._check(instances)
+        self.check_slots(instances)
         return self._run(self._each({slot: self._reset(slot, instance) for slot, instance in instances.items()}))
 
     def step(self, actions: Mapping[int, Action]) -> dict[int, Step | InfrastructureError]:
         """Carry out one action in each of the given slots."""
-        self._check(actions)
+        self.check_slots(actions)
         sessions = {slot: self._session(slot) for slot in actions}
         return self._run(self._each({slot: sessions[slot].step(action) for slot, action in actions.items()}))
 
     def submit(self, work: Mapping[int, Instance | Action]) -> None:
         """Start work in some slots; it goes on while the caller does something else."""
-        self._check(work)
+        self.check_slots(work)
         sessions = {slot: self._session(slot) for slot, each in work.items() if isinstance(each, Action)}
         running: dict[int, Coroutine[Any, Any, Observation | Step]] = {}
         for slot, each in work.items():
@@ -206,13 +206,6 @@ class BrowserWorld(World):
         if slot not in self._sessions:
             raise SessionStateError(f"step before reset: slot {slot} has no running episode; call reset first.")
         return self._sessions[slot]
-
-    def _check(self, slots: Iterable[int]) -> None:
-        """Check that slots exist and are free."""
-        for slot in slots:
-            if not 0 <= slot < self.num_slots:
-                raise IndexError(f"slot {slot} is outside of this world's {self.num_slots} slots")
-        refuse_busy(slots, self.under_way)
 
     def _opened(self) -> asyncio.AbstractEventLoop:
         """Return the event loop; starts it on the world's own thread where there is none."""

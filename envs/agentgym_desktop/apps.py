@@ -105,8 +105,6 @@ _BROWSER = (
 )
 BROWSER = App("browser", ("chromium", *_BROWSER), "chromium", start_s=60.0)
 
-APPS = (EDITOR, FILES, TERMINAL, CALCULATOR, CALC, WRITER, PDF_VIEWER, IMAGE_VIEWER, BROWSER)
-
 
 def _is_in(root: Path, program: str) -> bool:
     """Return whether a root file system has a program; a link in it may point to where only it is the root."""

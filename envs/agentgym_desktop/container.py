@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from agentgym_desktop.applied import Applied
     from agentgym_desktop.engine import Answer, Engine
 
-IMAGE = "agentgym-desktop"
-"""What `docs/desktop-container.md` calls the image that it makes."""
 MARK = "agentgym=desktop"
 FOLDER = "/mnt"  # where process 1 finds its script and the door
 ENGINES_OWN = ("/etc/hostname", "/etc/hosts")  # files that an engine writes itself

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import xcffib.xproto
 
+from agentgym.action import read_chord
 from agentgym.errors import ActionError, SessionCrashedError
 
 if TYPE_CHECKING:
@@ -76,11 +77,7 @@ def chord_of(keys: str) -> tuple[list[str], int]:
     Raises:
         ActionError: a part is not a key, or a modifier is none.
     """
-    *held, last = keys.split("+") if not keys.endswith("+") else [*keys[:-1].rstrip("+").split("+"), "+"]
-    held = [name for name in held if name]
-    for name in held:
-        if name not in MODIFIERS:
-            raise ActionError(f"press: {ascii(name)[:40]} is no modifier; use {', '.join(MODIFIERS)}.")
+    held, last = read_chord(keys, MODIFIERS)
     if last in NAMED:
         return held, NAMED[last]
     if len(last) != 1:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, ClassVar
 from agentgym.action import Action
 from agentgym.errors import AgentGymError, ConfigError, InfrastructureError, MissingDependencyError, SessionStateError
 from agentgym.look import PLAIN, Look, Part, all_parts
-from agentgym.world import Step, World, refuse_busy, refuse_too_many
+from agentgym.world import Step, World, refuse_too_many
 from agentgym_desktop.apps import EDITOR
 from agentgym_desktop.container import ContainerSandbox
 from agentgym_desktop.desktop import SPEC, Desktop
@@ -32,7 +32,7 @@ from agentgym_desktop.task import DesktopTask
 from agentgym_desktop.work import WorkUnderWay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from agentgym.observation import Observation
     from agentgym.task import Instance
@@ -134,17 +134,17 @@ class DesktopWorld(World):
 
     def reset(self, instances: Mapping[int, Instance]) -> dict[int, Observation | InfrastructureError]:
         """Start an episode in each of the given slots."""
-        self._check(instances)
+        self.check_slots(instances)
         return self._work.together({slot: partial(self._session(slot).reset, each) for slot, each in instances.items()})
 
     def step(self, actions: Mapping[int, Action]) -> dict[int, Step | InfrastructureError]:
         """Carry out one action in each of the given slots."""
-        self._check(actions)
+        self.check_slots(actions)
         return self._work.together({slot: partial(self._running(slot).step, each) for slot, each in actions.items()})
 
     def submit(self, work: Mapping[int, Instance | Action]) -> None:
         """Start work in some slots; it goes on while the caller does something else."""
-        self._check(work)
+        self.check_slots(work)
         running: dict[int, Callable[[], Observation | Step]] = {}
         for slot, each in work.items():
             if isinstance(each, Action):
@@ -190,13 +190,6 @@ class DesktopWorld(World):
         if slot not in self._sessions:
             raise SessionStateError(f"step before reset: slot {slot} has no running episode; call reset first.")
         return self._sessions[slot]
-
-    def _check(self, slots: Iterable[int]) -> None:
-        """Check that slots exist and are free."""
-        for slot in slots:
-            if not 0 <= slot < self.num_slots:
-                raise IndexError(f"slot {slot} is outside of this world's {self.num_slots} slots")
-        refuse_busy(slots, self.under_way)
 
     def _retire(self, desktop: Desktop) -> None:
         self._retired.submit(desktop.close)

@@ -242,6 +242,6 @@ def _holds(operator: str | None, value: Any, refs: list[Any]) -> bool:
                 return bool(low <= value <= high)
             case "notBetween":
                 return bool(value < low or value > high)
-    except TypeError:
-        pass
+    except TypeError:  # a text is neither more nor less than a number
+        return False
     return False
